@@ -1,0 +1,1 @@
+"""Pixels to vectors: the standard's pixel pipeline, image choice, and the encoder registry."""

@@ -1,0 +1,24 @@
+"""The image that an encoder sees."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class PixelError(Exception):
+    """An image cannot be read into pixels; the message names the tag or cause and the remedy."""
+
+
+@dataclass(frozen=True)
+class GrayscaleImage:
+    """One image after the standard's pixel pipeline.
+
+    Attributes:
+        pixels: float32 in [0, 1], shape (rows, columns), 0 black and 1 white as displayed.
+        rules: which rule fired at each step, and its numbers; kept with the vector.
+    """
+
+    pixels: NDArray[np.float32]
+    rules: Mapping[str, "str | float | int | bool | None"] = field(default_factory=dict)

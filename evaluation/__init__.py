@@ -1,0 +1,1 @@
+"""How good the answers are: retrieval metrics, data set readers, the synthetic archive."""

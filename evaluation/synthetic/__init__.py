@@ -1,0 +1,1 @@
+"""A synthetic archive: procedural chest radiographs and CT series with known findings."""

@@ -1,0 +1,122 @@
+"""What a search answers: the values that the report, the command line and the pages read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Label:
+    """One finding said of a study, series or instance.
+
+    ``value`` is 1 (present), 0 (absent) or -1 (uncertain). ``code`` and ``scheme`` hold the
+    coded concept where one is known, such as ``("8186001", "SCT")``.
+    """
+
+    name: str
+    value: int = 1
+    code: str | None = None
+    scheme: str | None = None
+
+
+@dataclass(frozen=True)
+class ImageReference:
+    """The image that a vector was made from, named as DICOM names it.
+
+    ``frame_number`` counts from 1 (PS3.3 C.7.6.16) and is None for a single-frame instance.
+    ``pixel_rules`` says which pixel rules fired and with which numbers, and ``slice_rule`` how
+    the image was chosen from its series.
+    """
+
+    series_instance_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    frame_number: int | None
+    modality: str
+    body_part: str | None = None
+    view: str | None = None
+    slice_rule: str = ""
+    pixel_rules: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """A study as the database knows it.
+
+    ``attributes`` holds the patient and study modules as they arrived, in the DICOM JSON model
+    (PS3.18 F.2): ``pydicom.Dataset.from_json(attributes)`` gives them back, character set and
+    all. The plain fields beside it are what rules and readers need most. ``age`` is in years.
+    """
+
+    id: int
+    study_instance_uid: str
+    patient_id: str
+    issuer_of_patient_id: str
+    sex: str | None
+    age: int | None
+    study_date: str | None
+    description: str | None
+    attributes: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One similar study, as a reader sees it.
+
+    ``rank`` counts from 1. ``similarity`` is the cosine of the two best comparable images, in
+    [-1, 1]. ``percentile``, in [0, 100], places it among this archive's own similarities between
+    different patients; None where the archive is too small to say.
+    """
+
+    rank: int
+    study: StudyRecord
+    image: ImageReference
+    similarity: float
+    percentile: float | None
+    labels: tuple[Label, ...] = ()
+
+
+@dataclass(frozen=True)
+class SpaceSummary:
+    """The vector space of an answer, for readers: what must be equal for vectors to compare."""
+
+    id: str
+    encoder: str
+    encoder_version: str
+    weights_digest: str
+    preprocessing: str
+    window_rule: str
+    slice_rule: str
+    pooling: str
+    dimension: int
+    metric: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The studies most similar to one study, and how they were found.
+
+    ``hits`` leave out the query's patient; ``priors`` are that patient's other studies, in the
+    same form. ``searched`` counts the comparable studies of other patients, ``asked`` is k, and
+    ``level`` the percentile below which a study is not called similar. An answer without hits
+    is an answer: no similar study.
+    """
+
+    query: StudyRecord
+    image: ImageReference
+    space: SpaceSummary
+    searched: int
+    asked: int
+    level: float
+    hits: tuple[Hit, ...]
+    priors: tuple[Hit, ...]
+    filters: Mapping[str, str] = field(default_factory=dict)
+
+    def label_counts(self) -> dict[str, int]:
+        """How many of the hits carry each label as present, most frequent first."""
+        counts: dict[str, int] = {}
+        for hit in self.hits:
+            for label in hit.labels:
+                if label.value == 1:
+                    counts[label.name] = counts.get(label.name, 0) + 1
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
