@@ -1,0 +1,163 @@
+"""From a spooled file's header to the record that the database keeps of it."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from dicom_node.spool import received_at
+from encoders.header import HeaderError, ImageHeader
+from storage.studies import ReceivedInstance
+
+STUDY_ATTRIBUTES = (
+    "SpecificCharacterSet",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+    "StudyDescription",
+    "PatientName",
+    "PatientID",
+    "IssuerOfPatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "PatientAge",
+    "StudyInstanceUID",
+    "StudyID",
+)
+"""What of the patient and study modules (PS3.3 C.7.1.1, C.7.2.1) answers and reports need."""
+
+# What pydicom raises on malformed elements, beside its own InvalidDicomError.
+MALFORMED = (
+    AttributeError,
+    EOFError,
+    InvalidDicomError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+class UnreadableError(Exception):
+    """A file that cannot be taken in; the message says why."""
+
+
+def read_received(path: Path, name: str) -> ReceivedInstance:
+    """Reads a spooled file's header, without its pixels.
+
+    Raises:
+        UnreadableError: it is no DICOM file, is malformed, or lacks an identifying UID.
+    """
+    try:
+        dataset = pydicom.dcmread(path, stop_before_pixels=True)
+        return _received(dataset, path, name)
+    except MALFORMED as fault:
+        raise UnreadableError(f"not readable as DICOM: {type(fault).__name__}: {fault}") from fault
+
+
+def _received(dataset: Dataset, path: Path, name: str) -> ReceivedInstance:
+    header, left_out = _image_header(dataset)
+    return ReceivedInstance(
+        study_instance_uid=_uid(dataset, "StudyInstanceUID"),
+        series_instance_uid=_uid(dataset, "SeriesInstanceUID"),
+        sop_instance_uid=_uid(dataset, "SOPInstanceUID"),
+        sop_class_uid=_uid(dataset, "SOPClassUID"),
+        transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
+        modality=_text(dataset, "Modality") or "",
+        series_description=_text(dataset, "SeriesDescription"),
+        patient_id=_text(dataset, "PatientID") or "",
+        issuer_of_patient_id=_text(dataset, "IssuerOfPatientID") or "",
+        sex=_text(dataset, "PatientSex"),
+        age=age_in_years(
+            _text(dataset, "PatientAge"),
+            born=_text(dataset, "PatientBirthDate"),
+            at=_text(dataset, "StudyDate"),
+        ),
+        study_date=_text(dataset, "StudyDate"),
+        description=_text(dataset, "StudyDescription"),
+        attributes=study_attributes(dataset),
+        header=header,
+        left_out=left_out,
+        spool_name=name,
+        sha256=_dataset_digest(dataset, path),
+        size_bytes=path.stat().st_size,
+        calling_ae=str(dataset.file_meta.get("SourceApplicationEntityTitle", "")).strip(),
+        received_at=received_at(name),
+    )
+
+
+def _image_header(dataset: Dataset) -> tuple[Mapping[str, Any] | None, str | None]:
+    try:
+        return ImageHeader.from_dataset(dataset).to_json(), None
+    except HeaderError as fault:
+        return None, str(fault)
+
+
+def _uid(dataset: Dataset, keyword: str) -> str:
+    value = _text(dataset, keyword)
+    if not value:
+        raise UnreadableError(f"{keyword} is missing")
+    if len(value) > 64 or not re.fullmatch(r"[0-9.]+", value):
+        raise UnreadableError(f"{keyword} {value[:80]!r} is no UID")
+    return value
+
+
+def _text(dataset: Dataset, keyword: str) -> str | None:
+    """The attribute as text; None where absent or empty. PostgreSQL text holds no NUL."""
+    value = str(dataset.get(keyword) or "").replace("\0", "").strip()
+    return value or None
+
+
+def study_attributes(dataset: Dataset) -> dict[str, Any]:
+    """The patient and study modules in the DICOM JSON model (PS3.18 F.2)."""
+    kept = Dataset()
+    for keyword in STUDY_ATTRIBUTES:
+        if keyword in dataset:
+            kept[keyword] = dataset[keyword]
+    return _without_nul(kept.to_json_dict())
+
+
+def _without_nul(value: Any) -> Any:
+    """PostgreSQL refuses U+0000 in JSON; padding with it is a common fault of senders."""
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, dict):
+        return {key: _without_nul(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_without_nul(entry) for entry in value]
+    return value
+
+
+def age_in_years(age: str | None, *, born: str | None, at: str | None) -> int | None:
+    """Whole years from an Age String (PS3.5 6.2, AS), else from two DICOM dates, else None."""
+    if age and (match := re.fullmatch(r"(\d{3})([DWMY])", age)):
+        per_year = {"D": 365.25, "W": 52.18, "M": 12, "Y": 1}
+        return int(int(match[1]) / per_year[match[2]])
+    first, last = _date(born), _date(at)
+    if first is None or last is None or last < first:
+        return None
+    return last.year - first.year - ((last.month, last.day) < (first.month, first.day))
+
+
+def _date(value: str | None) -> date | None:
+    try:
+        return date.fromisoformat(value) if value and re.fullmatch(r"\d{8}", value) else None
+    except ValueError:
+        return None
+
+
+def _dataset_digest(dataset: Dataset, path: Path) -> str:
+    """SHA-256 of the data set as it came, without our File Meta Information before it."""
+    group_length = int(dataset.file_meta.FileMetaInformationGroupLength)
+    with path.open("rb") as file:
+        file.seek(128 + 4 + 12 + group_length)
+        return hashlib.file_digest(file, "sha256").hexdigest()

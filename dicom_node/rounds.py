@@ -1,0 +1,42 @@
+"""A loop that works until it is told to stop, and waits out a database that does not answer."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+from sqlalchemy.exc import DBAPIError
+
+from storage.database import DatabaseError
+
+log = logging.getLogger(__name__)
+
+DATABASE_WAIT_S = 1.0
+
+
+def run_rounds(
+    name: str,
+    first: Sequence[Callable[[], None]],
+    each: Callable[[], None],
+    stop: threading.Event,
+) -> None:
+    """Does each of ``first`` once, then ``each`` again and again until ``stop`` is set.
+
+    While the database does not answer, the step at hand is repeated every second; a line is
+    logged when that begins and when it ends.
+    """
+    steps = list(first)
+    away = False
+    while not stop.is_set():
+        try:
+            step = steps[0] if steps else each
+            step()
+            del steps[:1]
+        except (DBAPIError, DatabaseError) as fault:
+            if not away:
+                log.error("%s waits for the database: %s", name, str(fault).splitlines()[0])
+            away = True
+            stop.wait(DATABASE_WAIT_S)
+        else:
+            if away:
+                log.info("%s goes on: the database answers again", name)
+            away = False

@@ -1,0 +1,107 @@
+"""The Storage SCU and Verification SCU: what we send to peers."""
+
+import logging
+import socket
+from io import BytesIO
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.events import Event
+from pynetdicom.sop_class import Verification
+
+from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_node.settings import Peer
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_S = 30.0
+WARNINGS = range(0xB000, 0xC000)
+"""PS3.4 B.2.3: stored, though with a remark (coerced, elements discarded)."""
+
+
+class SendError(Exception):
+    """A peer did not take what was sent, or did not answer; the message names it and says why."""
+
+
+def echo(peer: Peer, *, calling_ae: str) -> None:
+    """Verifies a peer by C-ECHO.
+
+    Raises:
+        SendError: it does not answer, or not with Success.
+    """
+    association = _associate(peer, calling_ae, Verification)
+    try:
+        status = association.send_c_echo()
+        _expect_success(peer, "C-ECHO", status)
+    finally:
+        _release(association)
+
+
+def send(peer: Peer, dicom: bytes, *, calling_ae: str) -> None:
+    """Sends a DICOM file by C-STORE; a warning status counts as stored and is logged.
+
+    Raises:
+        SendError: the peer does not answer, takes no such SOP class, or refuses.
+    """
+    dataset = pydicom.dcmread(BytesIO(dicom))
+    association = _associate(peer, calling_ae, UID(dataset.SOPClassUID))
+    try:
+        try:
+            status = association.send_c_store(dataset)
+        except (ValueError, RuntimeError) as fault:
+            raise SendError(f"peer {_name(peer)}: C-STORE failed: {fault}") from fault
+        _expect_success(peer, "C-STORE", status)
+    finally:
+        _release(association)
+
+
+def _associate(peer: Peer, calling_ae: str, sop_class: UID) -> Association:
+    ae = AE(ae_title=calling_ae)
+    ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = TIMEOUT_S
+    ae.connection_timeout = 10.0
+    ae.add_requested_context(sop_class, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+    association = ae.associate(
+        peer.host,
+        peer.port,
+        ae_title=peer.ae_title,
+        evt_handlers=[(evt.EVT_CONN_OPEN, _no_delay)],
+    )
+    if association.is_established:
+        return association
+    raise SendError(f"peer {_name(peer)}: {_why_not(association, sop_class)}")
+
+
+def _why_not(association: Association, sop_class: UID) -> str:
+    if association.is_rejected:
+        return "refuses the association; is our AE title listed there?"
+    if association.rejected_contexts:
+        return f"does not take {sop_class.name}"
+    return "does not answer; is it running, and are host and port right?"
+
+
+def _name(peer: Peer) -> str:
+    return f"{peer.name} ({peer.ae_title} at {peer.host}:{peer.port})"
+
+
+def _no_delay(event: Event) -> None:
+    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _expect_success(peer: Peer, what: str, status: Dataset) -> None:
+    if "Status" not in status:
+        raise SendError(f"peer {_name(peer)}: no answer to {what} (aborted or timed out)")
+    if status.Status in WARNINGS:
+        log.warning("peer %s: %s answered 0x%04X", _name(peer), what, status.Status)
+    elif status.Status != 0x0000:
+        comment = status.get("ErrorComment", "")
+        raise SendError(f"peer {_name(peer)}: {what} answered 0x{status.Status:04X} {comment}")
+
+
+def _release(association: Association) -> None:
+    if association.is_established:
+        association.release()

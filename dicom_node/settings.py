@@ -1,0 +1,242 @@
+"""Everything a site sets: one TOML file, overridable by ``LIKENESS_*``, frozen once read.
+
+Every fault of a file is reported at once, each naming its key.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+ENVIRONMENT_PREFIX = "LIKENESS_"
+SETTINGS_VARIABLE = "LIKENESS_SETTINGS"
+SETTINGS_PLACES = (Path("likeness.toml"), Path("/etc/likeness/likeness.toml"))
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the message lists every fault, a line each."""
+
+
+def _ae_title(value: str) -> str:
+    """PS3.5 6.2, VR AE: 1 to 16 printable ASCII characters, no backslash; padding is dropped."""
+    stripped = value.strip()
+    if not 1 <= len(stripped) <= 16:
+        raise ValueError("an AE title has 1 to 16 characters")
+    if not stripped.isascii() or not stripped.isprintable() or "\\" in stripped:
+        raise ValueError("an AE title holds printable ASCII characters, without a backslash")
+    return stripped
+
+
+AETitle = Annotated[str, AfterValidator(_ae_title)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DicomSettings(_Section):
+    """The door: who we are on the DICOM network, and whom we let in."""
+
+    ae_title: AETitle = "LIKENESS"
+    bind: str = "127.0.0.1"
+    port: Port = 11112
+    listed_peers_only: bool = False
+    max_associations: int = Field(default=100, ge=1)
+
+    @model_validator(mode="after")
+    def _no_open_door(self) -> Self:
+        if not self.listed_peers_only and not _is_loopback(self.bind):
+            raise ValueError(
+                "listening beyond this machine needs listed_peers_only = true, "
+                "and a [[peers]] entry for each sender"
+            )
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class StudySettings(_Section):
+    """When a study is taken to be complete."""
+
+    close_after_s: float = Field(default=30.0, ge=0.1, le=86_400)
+
+
+class EncoderSettings(_Section):
+    """What turns images into vectors."""
+
+    name: str = "baseline"
+    weights: Path | None = None
+    device: str = "auto"
+    threads: int = Field(default=0, ge=0)
+
+
+class SearchSettings(_Section):
+    """How many hits an answer holds, and from which percentile on a study is called similar."""
+
+    k: int = Field(default=10, ge=1, le=100)
+    level: float = Field(default=90.0, ge=0, le=100)
+
+
+class WorkSettings(_Section):
+    """How often work and sends are tried, and how long a worker may hold a study."""
+
+    attempts: int = Field(default=3, ge=1)
+    first_wait_s: float = Field(default=5.0, ge=0)
+    lease_s: float = Field(default=300.0, gt=0)
+    send_attempts: int = Field(default=12, ge=1)
+
+
+class Peer(_Section):
+    """A remote Application Entity. ``reports_to`` names the peer that gets its answers."""
+
+    name: str = Field(min_length=1)
+    ae_title: AETitle
+    host: str = Field(min_length=1)
+    port: Port
+    reports_to: str | None = None
+
+
+class Settings(_Section):
+    """The whole of it. Relative paths count from the folder of the settings file."""
+
+    data_folder: Path = Path.home() / ".local/share/likeness"
+    database_url: str | None = None
+    dicom: DicomSettings = DicomSettings()
+    study: StudySettings = StudySettings()
+    encoder: EncoderSettings = EncoderSettings()
+    search: SearchSettings = SearchSettings()
+    work: WorkSettings = WorkSettings()
+    peers: tuple[Peer, ...] = ()
+
+    @model_validator(mode="after")
+    def _peers_fit_together(self) -> Self:
+        names = [peer.name for peer in self.peers]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"peers: the name {', '.join(twice)} is given twice")
+        for peer in self.peers:
+            if peer.reports_to is not None and peer.reports_to not in names:
+                raise ValueError(
+                    f"peers: {peer.name!r} reports to {peer.reports_to!r}, which is no peer's name"
+                )
+        return self
+
+    def peer_named(self, name: str) -> Peer | None:
+        """The peer of that name in the settings."""
+        return next((peer for peer in self.peers if peer.name == name), None)
+
+    def receiver_of_reports(self, calling_ae: str) -> Peer | None:
+        """Who gets the answer to what ``calling_ae`` sent; None if nobody is to."""
+        caller = next((peer for peer in self.peers if peer.ae_title == calling_ae), None)
+        if caller is None or caller.reports_to is None:
+            return None
+        return self.peer_named(caller.reports_to)
+
+
+def load_settings(
+    path: Path | None = None, environment: Mapping[str, str] = os.environ
+) -> Settings:
+    """Reads the settings file, then what the environment overrides.
+
+    Without ``path``, the file is the one that ``LIKENESS_SETTINGS`` names, else ``likeness.toml``
+    here, else ``/etc/likeness/likeness.toml``, else none: every key has a default.
+
+    Raises:
+        SettingsError: the file cannot be read, or keys or values are wrong; all are listed.
+    """
+    path = path or _default_path(environment)
+    values = _read_toml(path) if path is not None else {}
+    faults = list(_override(values, environment))
+    folder = path.parent if path is not None else Path()
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as fault:
+        faults += [_in_words(entry) for entry in fault.errors()]
+    if faults:
+        where = f"settings in {path}" if path is not None else "settings"
+        raise SettingsError(f"{where}:\n" + "\n".join(f"  {line}" for line in faults))
+    return _with_absolute_paths(settings, folder.absolute())
+
+
+def _default_path(environment: Mapping[str, str]) -> Path | None:
+    if named := environment.get(SETTINGS_VARIABLE):
+        return Path(named)
+    return next((place for place in SETTINGS_PLACES if place.is_file()), None)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise SettingsError(f"settings file {path} cannot be read: {fault.strerror}") from fault
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise SettingsError(f"settings file {path} is not valid TOML: {fault}") from fault
+
+
+def _override(values: dict[str, Any], environment: Mapping[str, str]) -> Iterator[str]:
+    """Lays the environment over ``values``; yields a fault for each variable that is no key."""
+    keys = dict(environment_keys())
+    for variable, value in sorted(environment.items()):
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable == SETTINGS_VARIABLE:
+            continue
+        if variable not in keys:
+            yield f"{variable}: no such setting{_near(variable, keys)}"
+            continue
+        *section, key = keys[variable]
+        target = values.setdefault(section[0], {}) if section else values
+        target[key] = value
+
+
+def environment_keys() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each variable that overrides a key, with the key's path: peers are set in the file only."""
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, _Section):
+            for key in field.annotation.model_fields:
+                yield f"{ENVIRONMENT_PREFIX}{name}_{key}".upper(), (name, key)
+        elif name != "peers":
+            yield f"{ENVIRONMENT_PREFIX}{name}".upper(), (name,)
+
+
+def _in_words(entry: Mapping[str, Any]) -> str:
+    key = ".".join(str(part) for part in entry["loc"])
+    if entry["type"] == "extra_forbidden":
+        return f"{key}: no such setting{_near(key, _all_keys())}"
+    message = entry["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}" if key else message
+
+
+def _all_keys() -> list[str]:
+    return [".".join(path) for _, path in environment_keys()]
+
+
+def _near(word: str, known: Mapping[str, object] | list[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
+    weights = settings.encoder.weights
+    encoder = settings.encoder.model_copy(
+        update={"weights": None if weights is None else folder / weights.expanduser()}
+    )
+    return settings.model_copy(
+        update={"data_folder": folder / settings.data_folder.expanduser(), "encoder": encoder}
+    )

@@ -1,0 +1,186 @@
+"""The worker's process: spawned, it loads torch once and takes studies off the queue.
+
+Nothing here decides what is done with a study; that is ``dicom_node.worker``.
+"""
+
+import dataclasses
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from multiprocessing.connection import Connection as Pipe
+
+from encoders.registry import EncoderError, EncoderOptions, create
+from sqlalchemy import Engine, Row
+from sqlalchemy.exc import DBAPIError
+
+from dicom_node.identity import device_uid
+from dicom_node.logs import configure_logging
+from dicom_node.reading import UnworkableStudyError
+from dicom_node.rounds import run_rounds
+from dicom_node.settings import Settings
+from dicom_node.spool import Spool
+from dicom_node.worker import Worker
+from encoders.space import Space
+from storage import embeddings, studies
+from storage.answer import SpaceSummary
+from storage.database import DatabaseError, Listener, connect, is_outage
+from storage.index import open_index, snapshot_path
+from storage.queue import JOBS, RetryRule
+
+log = logging.getLogger(__name__)
+
+LONGEST_WAIT_S = 1.0
+SNAPSHOT_CHANGES = 100
+"""An idle worker writes a new snapshot after this many changes, or one in a hundred vectors."""
+
+
+def main(settings: Settings, database_url: str, ready: Pipe, stop: "threading.Event") -> None:
+    """Entry of the spawned process; tells ``ready`` an empty text, or why it cannot start."""
+    configure_logging()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    _die_with_parent()
+    try:
+        engine = connect(database_url)
+        worker = start_worker(engine, settings)
+    except (EncoderError, DatabaseError, ValueError) as fault:
+        ready.send(str(fault))
+        return
+    ready.send("")
+    WorkerLoop(worker).run(stop)
+
+
+def _die_with_parent() -> None:
+    """A worker without its node would hold leases and the index; it ends with the node."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="watch-parent", daemon=True).start()
+
+
+def start_worker(engine: Engine, settings: Settings) -> Worker:
+    """Loads the encoder and opens the index of its space, caught up with the database.
+
+    Raises:
+        EncoderError: the encoder cannot be made here; the message says what is missing.
+    """
+    options = EncoderOptions(
+        weights=settings.encoder.weights,
+        device=settings.encoder.device,
+        threads=settings.encoder.threads,
+    )
+    encoder = create(settings.encoder.name, options)
+    space = summary_of(encoder.space)
+    with engine.begin() as connection:
+        embeddings.use_space(connection, space)
+        index = open_index(connection, index_folder(settings), space)
+    log.info("encoder %s, space %s, %d vectors", space.encoder, space.id, index.count)
+    return Worker(
+        engine=engine,
+        spool=Spool(settings.data_folder),
+        encoder=encoder,
+        space=space,
+        index=index,
+        settings=settings,
+        node=device_uid(settings.data_folder),
+    )
+
+
+def summary_of(space: Space) -> SpaceSummary:
+    """The encoder's space as storage and reports know it."""
+    return SpaceSummary(id=space.id, **dataclasses.asdict(space))
+
+
+def index_folder(settings: Settings) -> "os.PathLike[str]":
+    """Where the snapshots of the index lie."""
+    return settings.data_folder / "index"
+
+
+class WorkerLoop:
+    """Claims jobs and works them one by one, until told to stop."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._engine = worker.engine
+        self._settings = worker.settings
+        self._rule = RetryRule(self._settings.work.attempts, self._settings.work.first_wait_s)
+        self._wake: Listener | None = None
+        self._saved = worker.index.watermark
+
+    def run(self, stop: threading.Event) -> None:
+        """Works until told to stop."""
+        run_rounds("worker", [], self._round, stop)
+        self._save()
+        self._stop_listening()
+
+    def _round(self) -> None:
+        if self._wake is None:
+            self._wake = Listener(self._engine, JOBS.topic)
+            self._give_back()
+        try:
+            if not self.work_next() and not self._wake.wait(LONGEST_WAIT_S):
+                self._save_if_worth_it()
+        except (DBAPIError, DatabaseError):
+            self._stop_listening()
+            raise
+
+    def _give_back(self) -> None:
+        """What this node had claimed before it, or the database, went away is to be done again."""
+        with self._engine.begin() as connection:
+            JOBS.release(connection, node=self._worker.node)
+
+    def _stop_listening(self) -> None:
+        if self._wake is not None:
+            self._wake.close()
+            self._wake = None
+
+    def work_next(self) -> bool:
+        """Claims one job and works it; False if none was due."""
+        with self._engine.begin() as connection:
+            job = JOBS.claim(
+                connection,
+                node=self._worker.node,
+                lease_s=self._settings.work.lease_s,
+            )
+        if job is None:
+            return False
+        try:
+            self._worker.work(job.id, job.study_id)
+        except UnworkableStudyError as fault:
+            self._give_up(job, str(fault))
+        except Exception as fault:  # boundary: one poisonous study never stops the others
+            if isinstance(fault, DatabaseError) or (
+                isinstance(fault, DBAPIError) and is_outage(fault)
+            ):
+                raise
+            log.exception("study row %d failed", job.study_id)
+            self._try_again(job, f"{type(fault).__name__}: {fault}")
+        return True
+
+    def _give_up(self, job: Row[*tuple[object, ...]], reason: str) -> None:
+        with self._engine.begin() as connection:
+            JOBS.failed(connection, job.id, reason)
+            studies.mark_failed(connection, job.study_id, reason)
+        log.warning("study row %d failed: %s", job.study_id, reason)
+
+    def _try_again(self, job: Row[*tuple[object, ...]], reason: str) -> None:
+        with self._engine.begin() as connection:
+            if not JOBS.again(connection, job, reason, self._rule):
+                studies.mark_failed(connection, job.study_id, reason)
+
+    def _save_if_worth_it(self) -> None:
+        index = self._worker.index
+        if index.watermark - self._saved >= max(SNAPSHOT_CHANGES, index.count // 100):
+            self._save()
+
+    def _save(self) -> None:
+        index = self._worker.index
+        if index.watermark != self._saved:
+            index.save(snapshot_path(index_folder(self._settings), index.space_id))
+            self._saved = index.watermark

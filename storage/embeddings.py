@@ -1,0 +1,195 @@
+"""Vectors with their provenance: written, retired, and read in the order of their changes."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.engine import Connection
+
+from storage.answer import ImageReference, SpaceSummary
+from storage.tables import EMBEDDING_CHANGES, Embedding, Space
+
+VECTOR_DTYPE = np.dtype("<f4")
+BATCH_ROWS = 10_000
+
+
+class VectorError(ValueError):
+    """A vector that must not enter a space: wrong dimension, not finite, not of unit length."""
+
+
+@dataclass(frozen=True)
+class NewEmbedding:
+    """A vector on its way into the database.
+
+    ``vector`` is float32 of shape (dimension,) and unit length, ``picture`` a PNG of the image
+    as the encoder saw it, ``produced_by`` the versions and device that made the vector.
+    """
+
+    image: ImageReference
+    vector: NDArray[np.float32]
+    picture: bytes
+    produced_by: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StoredEmbedding:
+    """A live vector of one study, as a query reads it."""
+
+    id: int
+    image: ImageReference
+    vector: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One step in a space's history; ``vector`` is None where a vector was retired."""
+
+    id: int
+    change: int
+    vector: NDArray[np.float32] | None
+
+
+def modality_group(modality: str) -> str:
+    """Images compare only within a group: radiographs are one, the others stand alone."""
+    return "radiograph" if modality in {"CR", "DX", "RG"} else modality
+
+
+def use_space(connection: Connection, space: SpaceSummary) -> None:
+    """Makes a space known, and the one that answers from now on."""
+    connection.execute(
+        upsert(Space)
+        .values(
+            id=space.id,
+            definition=asdict(space),
+            dimension=space.dimension,
+            metric=space.metric,
+            used_since=func.clock_timestamp(),
+        )
+        .on_conflict_do_update(
+            index_elements=[Space.id], set_={"used_since": func.clock_timestamp()}
+        )
+    )
+
+
+def space_in_use(connection: Connection) -> SpaceSummary | None:
+    """The space that answers; None if no worker ever started on this database."""
+    definition = connection.execute(
+        select(Space.definition).order_by(Space.used_since.desc(), Space.id).limit(1)
+    ).scalar_one_or_none()
+    return None if definition is None else SpaceSummary(**definition)
+
+
+def replace(
+    connection: Connection, *, space: SpaceSummary, study_id: int, new: Sequence[NewEmbedding]
+) -> None:
+    """Retires a study's vectors in a space and writes ``new`` in their place.
+
+    Raises:
+        VectorError: a vector is not finite, of another dimension, or not of unit length.
+    """
+    checked = [_checked(embedding.vector, space.dimension) for embedding in new]
+    _one_writer_at_a_time(connection)
+    retire_study(connection, space_id=space.id, study_id=study_id)
+    for embedding, vector in zip(new, checked, strict=True):
+        connection.execute(
+            insert(Embedding).values(
+                change=EMBEDDING_CHANGES.next_value(),
+                space_id=space.id,
+                study_id=study_id,
+                modality_group=modality_group(embedding.image.modality),
+                sop_instance_uid=embedding.image.sop_instance_uid,
+                frame=embedding.image.frame_number or 0,
+                image=asdict(embedding.image),
+                produced_by=dict(embedding.produced_by),
+                vector=vector.tobytes(),
+                picture=embedding.picture,
+            )
+        )
+
+
+def _one_writer_at_a_time(connection: Connection) -> None:
+    # A sequence hands out numbers before their transactions commit. Without this lock a reader
+    # could see change 8, move its watermark there, and never learn of change 7.
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('embedding_changes'))"))
+
+
+def retire_study(connection: Connection, *, space_id: str, study_id: int) -> None:
+    """Turns a study's live vectors into tombstones."""
+    _one_writer_at_a_time(connection)
+    connection.execute(
+        update(Embedding)
+        .where(
+            Embedding.space_id == space_id,
+            Embedding.study_id == study_id,
+            Embedding.retired_at.is_(None),
+        )
+        .values(
+            retired_at=func.now(),
+            change=EMBEDDING_CHANGES.next_value(),
+            vector=None,
+            picture=None,
+        )
+    )
+
+
+def _checked(vector: NDArray[np.float32], dimension: int) -> NDArray[np.float32]:
+    if vector.shape != (dimension,):
+        raise VectorError(f"a vector of shape {vector.shape} cannot enter a space of {dimension}")
+    if not np.isfinite(vector).all():
+        raise VectorError("a vector with NaN or infinity cannot enter a space")
+    length = float(np.linalg.norm(vector.astype(np.float64)))
+    if abs(length - 1.0) > 1e-3:
+        raise VectorError(f"a vector of length {length:.4f} is not of unit length")
+    return vector.astype(VECTOR_DTYPE)
+
+
+def _vector(stored: bytes) -> NDArray[np.float32]:
+    return np.frombuffer(stored, dtype=VECTOR_DTYPE)
+
+
+def of_study(connection: Connection, *, space_id: str, study_id: int) -> list[StoredEmbedding]:
+    """A study's live vectors in a space, by id."""
+    rows = connection.execute(
+        select(Embedding.id, Embedding.image, Embedding.vector)
+        .where(
+            Embedding.space_id == space_id,
+            Embedding.study_id == study_id,
+            Embedding.vector.is_not(None),
+        )
+        .order_by(Embedding.id)
+    )
+    return [StoredEmbedding(row.id, image_of(row.image), _vector(row.vector)) for row in rows]
+
+
+def image_of(stored: Mapping[str, Any]) -> ImageReference:
+    """The image reference that ``replace`` wrote."""
+    return ImageReference(**stored)
+
+
+def changes(connection: Connection, *, space_id: str, after: int) -> Iterator[list[Change]]:
+    """The space's changes after a watermark, in order, some ten thousand at a time."""
+    while True:
+        rows = connection.execute(
+            select(Embedding.id, Embedding.change, Embedding.vector)
+            .where(Embedding.space_id == space_id, Embedding.change > after)
+            .order_by(Embedding.change)
+            .limit(BATCH_ROWS)
+        ).all()
+        if not rows:
+            return
+        after = rows[-1].change
+        yield [
+            Change(row.id, row.change, None if row.vector is None else _vector(row.vector))
+            for row in rows
+        ]
+
+
+def live_count(connection: Connection, *, space_id: str) -> int:
+    """How many live vectors a space holds."""
+    return connection.execute(
+        select(func.count()).where(Embedding.space_id == space_id, Embedding.vector.is_not(None))
+    ).scalar_one()

@@ -1,0 +1,176 @@
+"""The exact vector index: FAISS, kept up from the embeddings table, rebuildable from it.
+
+One owner adds and saves; FAISS allows concurrent searches only.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.engine import Connection
+
+from storage import embeddings, snapshot
+from storage.answer import SpaceSummary
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """The index's answer: an embedding's id and its cosine distance, in [0, 2]."""
+
+    key: int
+    distance: float
+
+
+class VectorIndex:
+    """Exact cosine search over the unit vectors of one space.
+
+    Attributes:
+        space_id: the space whose vectors these are.
+        dimension: length of a vector.
+        watermark: the last change of the space that the index holds.
+    """
+
+    def __init__(self, space_id: str, dimension: int) -> None:
+        self.space_id = space_id
+        self.dimension = dimension
+        self.watermark = 0
+        self._faiss: Any = faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
+
+    @classmethod
+    def load(cls, path: Path, space: SpaceSummary) -> Self:
+        """An index from its snapshot.
+
+        Raises:
+            snapshot.SnapshotError: the file is altered, or of another space or dimension.
+            FileNotFoundError: there is no snapshot.
+        """
+        header, payload = snapshot.read(path)
+        if (header.space_id, header.dimension) != (space.id, space.dimension):
+            raise snapshot.SnapshotError(
+                f"it holds space {header.space_id} of {header.dimension}, "
+                f"asked was {space.id} of {space.dimension}"
+            )
+        index = cls(space.id, space.dimension)
+        index._faiss = faiss.deserialize_index(np.frombuffer(payload, dtype=np.uint8))
+        if index.count != header.count:
+            raise snapshot.SnapshotError(f"it holds {index.count} vectors, not {header.count}")
+        index.watermark = header.watermark
+        return index
+
+    def save(self, path: Path) -> None:
+        """Writes the snapshot aside and renames it over the old one."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        payload = faiss.serialize_index(self._faiss).tobytes()
+        header = snapshot.SnapshotHeader(
+            format=snapshot.FORMAT,
+            space_id=self.space_id,
+            dimension=self.dimension,
+            count=self.count,
+            watermark=self.watermark,
+            sha256=snapshot.digest(payload),
+        )
+        snapshot.write(path, header, payload)
+
+    @property
+    def count(self) -> int:
+        """How many vectors the index holds."""
+        return int(self._faiss.ntotal)
+
+    def ids(self) -> NDArray[np.int64]:
+        """The embedding ids held, ascending."""
+        return np.sort(faiss.vector_to_array(self._faiss.id_map))
+
+    def vectors(self, ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors of ``ids``, shape (len(ids), dimension); KeyError for an id not held."""
+        try:
+            found = [self._faiss.reconstruct(int(key)) for key in ids]
+        except RuntimeError as fault:
+            raise KeyError(f"an embedding id is not in the index: {fault}") from fault
+        return np.asarray(found, dtype=np.float32).reshape(len(found), self.dimension)
+
+    def catch_up(self, connection: Connection) -> int:
+        """Takes in the space's changes since the watermark; returns how many there were."""
+        taken = 0
+        for batch in embeddings.changes(connection, space_id=self.space_id, after=self.watermark):
+            self._apply(batch)
+            taken += len(batch)
+        return taken
+
+    def _apply(self, batch: Sequence[embeddings.Change]) -> None:
+        self._faiss.remove_ids(np.array([change.id for change in batch], dtype=np.int64))
+        live = [(change.id, change.vector) for change in batch if change.vector is not None]
+        if live:
+            self._faiss.add_with_ids(
+                np.stack([vector for _, vector in live]),
+                np.array([key for key, _ in live], dtype=np.int64),
+            )
+        self.watermark = batch[-1].change
+
+    def search(self, vector: NDArray[np.float32], k: int) -> list[Neighbour]:
+        """The ``k`` nearest vectors, or all where fewer are held, nearest first.
+
+        Args:
+            vector: float32, shape (dimension,), unit length.
+            k: at least 1.
+
+        Raises:
+            ValueError: the vector has another shape or is not finite, or k is below 1.
+        """
+        if vector.shape != (self.dimension,) or not np.isfinite(vector).all():
+            raise ValueError(f"a query needs {self.dimension} finite numbers, got {vector.shape}")
+        if k < 1:
+            raise ValueError(f"k is {k}; ask for at least one neighbour")
+        if self.count == 0:
+            return []
+        cosines, keys = self._faiss.search(vector[np.newaxis], min(k, self.count))
+        return [
+            Neighbour(int(key), 1.0 - float(cosine))
+            for key, cosine in zip(keys[0], cosines[0], strict=True)
+        ]
+
+
+def snapshot_path(folder: Path, space_id: str) -> Path:
+    """Where a space's snapshot lies."""
+    return folder / f"{space_id}.index"
+
+
+def open_index(connection: Connection, folder: Path, space: SpaceSummary) -> VectorIndex:
+    """The space's index, caught up; rebuilt from the database where no good snapshot is.
+
+    For the index's one owner: a snapshot that cannot be trusted is set aside under another name.
+    """
+    path = snapshot_path(folder, space.id)
+    try:
+        index = VectorIndex.load(path, space)
+    except FileNotFoundError:
+        index = VectorIndex(space.id, space.dimension)
+    except snapshot.SnapshotError as fault:
+        kept = snapshot.set_aside(path)
+        log.warning("index snapshot set aside as %s and rebuilt: %s", kept.name, fault)
+        index = VectorIndex(space.id, space.dimension)
+    index.catch_up(connection)
+    return index
+
+
+def differences(connection: Connection, index: VectorIndex) -> list[str]:
+    """What keeps the index from being the database's equal, in words; empty if nothing does."""
+    found: list[str] = []
+    held = set(index.ids().tolist())
+    for batch in embeddings.changes(connection, space_id=index.space_id, after=0):
+        live = {change.id: change.vector for change in batch if change.vector is not None}
+        missing = live.keys() - held
+        found += [f"embedding {key} is not in the index" for key in sorted(missing)]
+        common = sorted(live.keys() & held)
+        for key, vector in zip(common, index.vectors(common), strict=True):
+            if not np.array_equal(vector, live[key]):
+                found.append(f"embedding {key} differs between index and database")
+        held -= live.keys()
+    found += [f"embedding {key} is in the index but not in the database" for key in sorted(held)]
+    return found

@@ -1,0 +1,115 @@
+"""Queues in PostgreSQL: rows claimed with a lease, tried again with back-off, and a dead letter.
+
+Two tables are queues, ``jobs`` and ``sends``. A row is *queued*, *running* under a lease, *done*,
+or *failed*: the dead letter, kept with its reason until somebody asks for a retry.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Row, and_, func, or_, select, update
+from sqlalchemy.engine import Connection
+
+from storage.database import notify
+from storage.tables import Job, Send
+
+
+@dataclass(frozen=True)
+class RetryRule:
+    """How often a row is tried, and how long it waits: ``first_wait_s`` doubled each time."""
+
+    attempts: int
+    first_wait_s: float
+    longest_wait_s: float = 3600.0
+
+    def wait_s(self, attempts: int) -> float:
+        """Seconds to wait after the ``attempts``-th try failed."""
+        return float(min(self.longest_wait_s, self.first_wait_s * 2 ** (attempts - 1)))
+
+
+@dataclass(frozen=True)
+class Queue:
+    """One table used as a queue; ``topic`` is what its listeners are woken by."""
+
+    table: type[Job] | type[Send]
+    topic: str
+
+    def claim(self, connection: Connection, *, node: str, lease_s: float) -> Row[Any] | None:
+        """Takes the node's row that has waited longest, or one whose lease ran out."""
+        table = self.table
+        waiting = (
+            select(table.id)
+            .where(
+                table.node == node,
+                or_(
+                    and_(table.state == "queued", table.run_after <= func.now()),
+                    and_(table.state == "running", table.lease_until < func.now()),
+                ),
+            )
+            .order_by(table.run_after, table.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        return connection.execute(
+            update(table)
+            .where(table.id == waiting.scalar_subquery())
+            .values(
+                state="running",
+                attempts=table.attempts + 1,
+                lease_until=func.now() + timedelta(seconds=lease_s),
+            )
+            .returning(*table.__table__.columns)
+        ).one_or_none()
+
+    def done(self, connection: Connection, row_id: int) -> None:
+        """Ends a row well."""
+        self._end(connection, row_id, state="done", reason=None)
+
+    def failed(self, connection: Connection, row_id: int, reason: str) -> None:
+        """Puts a row among the dead letters."""
+        self._end(connection, row_id, state="failed", reason=reason)
+
+    def _end(self, connection: Connection, row_id: int, **values: str | None) -> None:
+        connection.execute(
+            update(self.table)
+            .where(self.table.id == row_id)
+            .values(finished_at=func.now(), lease_until=None, **values)
+        )
+
+    def again(self, connection: Connection, row: Row[Any], reason: str, rule: RetryRule) -> bool:
+        """Queues a row again after a wait, or ends it as failed; True if it will be tried again."""
+        if row.attempts >= rule.attempts:
+            self.failed(connection, row.id, reason)
+            return False
+        wait = timedelta(seconds=rule.wait_s(row.attempts))
+        connection.execute(
+            update(self.table)
+            .where(self.table.id == row.id)
+            .values(
+                state="queued",
+                reason=reason,
+                run_after=func.now() + wait,
+                lease_until=None,
+            )
+        )
+        return True
+
+    def release(self, connection: Connection, *, node: str) -> int:
+        """Gives back what ``node`` had claimed when it died; returns how many rows."""
+        freed = connection.execute(
+            update(self.table)
+            .where(self.table.state == "running", self.table.node == node)
+            .values(state="queued", lease_until=None)
+        )
+        notify(connection, self.topic)
+        return freed.rowcount
+
+    def count_by_state(self, connection: Connection) -> dict[str, int]:
+        """How many rows stand in each state."""
+        rows = connection.execute(select(self.table.state, func.count()).group_by(self.table.state))
+        return dict(rows.tuples().all())
+
+
+JOBS = Queue(Job, "jobs")
+SENDS = Queue(Send, "sends")

@@ -1,0 +1,309 @@
+"""The rules of search: best image per study, same patient out, priors apart, percentiles.
+
+The index only ever shortlists. PostgreSQL says which of the shortlisted vectors are live,
+comparable and of another patient, and the similarity that a reader sees is computed anew in
+double precision, so that an answer does not depend on how many vectors stood beside it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Select, and_, func, not_, select
+from sqlalchemy.engine import Connection
+
+from storage import embeddings, labels, studies
+from storage.answer import Answer, Hit, ImageReference, SpaceSummary, StudyRecord
+from storage.index import VectorIndex
+from storage.tables import Embedding, Study
+
+PERCENTILE_SAMPLE = 400
+"""Vectors whose pairwise similarities stand for the archive's own distribution."""
+PERCENTILE_MIN_PAIRS = 100
+"""With fewer pairs of different patients, no percentile is given: it would be noise."""
+SHORTLIST = 64
+FLOAT32_SLACK = 1e-5
+"""FAISS sums in float32; a shortlist is only complete this far above its last entry."""
+
+
+class SearchError(Exception):
+    """A question that cannot be answered; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class QueryImage:
+    """One image of the question: unit vector, float32, shape (dimension,)."""
+
+    image: ImageReference
+    vector: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: the study, its images, how many hits, and the level for "similar"."""
+
+    study: StudyRecord
+    images: Sequence[QueryImage]
+    space: SpaceSummary
+    k: int
+    level: float
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A study's best image against the question's best image."""
+
+    study: StudyRecord
+    image: ImageReference
+    similarity: float
+    query: QueryImage
+
+    def order(self) -> tuple[float, str]:
+        """Most similar first, ties by Study Instance UID."""
+        return -self.similarity, self.study.study_instance_uid
+
+
+def question_of_study(
+    connection: Connection, study_id: int, *, space: SpaceSummary, k: int, level: float
+) -> Question:
+    """Asks with the vectors that an indexed study has in ``space``.
+
+    Raises:
+        SearchError: the study has no vector in that space.
+    """
+    stored = embeddings.of_study(connection, space_id=space.id, study_id=study_id)
+    study = studies.load(connection, study_id)
+    if not stored:
+        raise SearchError(
+            f"study {study.study_instance_uid} has no vector in space {space.id}: "
+            "it is not indexed yet, or failed; `likeness status` tells"
+        )
+    images = [QueryImage(entry.image, entry.vector) for entry in stored]
+    return Question(study, images, space, k, level)
+
+
+def answer(connection: Connection, index: VectorIndex, question: Question) -> Answer:
+    """The studies most similar to the question, by the rules above.
+
+    Raises:
+        SearchError: k is below 1, the question has no image, or index and space differ.
+    """
+    if question.k < 1:
+        raise SearchError(f"k is {question.k}; ask for at least one study")
+    if not question.images:
+        raise SearchError("the question has no image")
+    if index.space_id != question.space.id:
+        raise SearchError(f"the index holds space {index.space_id}, not {question.space.id}")
+    others = _best(_similar(connection, index, question, image) for image in question.images)
+    hits = _hits(connection, index, others[: question.k])
+    return Answer(
+        query=question.study,
+        image=hits[0][1].image if hits else question.images[0].image,
+        space=question.space,
+        searched=_count_searched(connection, question),
+        asked=question.k,
+        level=question.level,
+        hits=_similar_enough([hit for hit, _ in hits], question.level),
+        priors=tuple(hit for hit, _ in _hits(connection, index, _priors(connection, question))),
+    )
+
+
+def _similar_enough(hits: Sequence[Hit], level: float) -> tuple[Hit, ...]:
+    return tuple(hit for hit in hits if hit.percentile is None or hit.percentile >= level)
+
+
+def _best(found: Iterable[Iterable[_Found]]) -> list[_Found]:
+    """Each study once, by its best image."""
+    best: dict[int, _Found] = {}
+    for images in found:
+        for entry in images:
+            known = best.get(entry.study.id)
+            if known is None or entry.similarity > known.similarity:
+                best[entry.study.id] = entry
+    return sorted(best.values(), key=_Found.order)
+
+
+def _similar(
+    connection: Connection, index: VectorIndex, question: Question, image: QueryImage
+) -> list[_Found]:
+    """At least the k best studies for one image: the shortlist widens until that is certain."""
+    wanted = max(SHORTLIST, 4 * question.k)
+    while True:
+        neighbours = index.search(image.vector, wanted)
+        keys = [neighbour.key for neighbour in neighbours]
+        found = _best([_comparable(connection, index, question, image, keys)])
+        if len(neighbours) < wanted:
+            return found
+        certain = 1.0 - neighbours[-1].distance + FLOAT32_SLACK
+        if len(found) >= question.k and found[question.k - 1].similarity > certain:
+            return found
+        wanted *= 4
+
+
+def _comparable(
+    connection: Connection,
+    index: VectorIndex,
+    question: Question,
+    image: QueryImage,
+    keys: Sequence[int],
+) -> Iterator[_Found]:
+    rows = connection.execute(
+        _with_image()
+        .where(Embedding.id.in_(keys), *_same_kind(question, image))
+        .where(not_(_same_patient(question.study)))
+    ).all()
+    vectors = index.vectors([row.embedding_id for row in rows])
+    for row, vector in zip(rows, vectors, strict=True):
+        yield _Found(
+            studies.study_record(row),
+            embeddings.image_of(row.image),
+            similarity(image.vector, vector),
+            image,
+        )
+
+
+def similarity(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """The cosine of two unit vectors of shape (dimension,), summed in double precision."""
+    return float(first.astype(np.float64) @ second.astype(np.float64))
+
+
+def _with_image() -> Select[tuple[object, ...]]:
+    return (
+        studies.study_columns()
+        .add_columns(Embedding.id.label("embedding_id"), Embedding.image, Embedding.vector)
+        .join(Embedding, Embedding.study_id == Study.id)
+    )
+
+
+def _same_kind(question: Question, image: QueryImage) -> list[ColumnElement[bool]]:
+    return [
+        Embedding.space_id == question.space.id,
+        Embedding.modality_group == embeddings.modality_group(image.image.modality),
+        Embedding.vector.is_not(None),
+    ]
+
+
+def _same_patient(study: StudyRecord) -> ColumnElement[bool]:
+    """The same study, or the same patient id from the same issuer.
+
+    A study without a patient id has no known patient, so only itself is the same.
+    """
+    same_study = Study.study_instance_uid == study.study_instance_uid
+    if not study.patient_id:
+        return same_study
+    return same_study | and_(
+        Study.patient_id == study.patient_id,
+        Study.issuer_of_patient_id == study.issuer_of_patient_id,
+    )
+
+
+def _priors(connection: Connection, question: Question) -> list[_Found]:
+    found = []
+    for image in question.images:
+        rows = connection.execute(
+            _with_image()
+            .where(*_same_kind(question, image), _same_patient(question.study))
+            .where(Study.study_instance_uid != question.study.study_instance_uid)
+        ).all()
+        found.append(
+            [
+                _Found(
+                    studies.study_record(row),
+                    embeddings.image_of(row.image),
+                    similarity(image.vector, np.frombuffer(row.vector, embeddings.VECTOR_DTYPE)),
+                    image,
+                )
+                for row in rows
+            ]
+        )
+    return _best(found)
+
+
+def _count_searched(connection: Connection, question: Question) -> int:
+    groups = {embeddings.modality_group(image.image.modality) for image in question.images}
+    return connection.execute(
+        select(func.count(func.distinct(Embedding.study_id)))
+        .join(Study, Study.id == Embedding.study_id)
+        .where(
+            Embedding.space_id == question.space.id,
+            Embedding.modality_group.in_(groups),
+            Embedding.vector.is_not(None),
+            not_(_same_patient(question.study)),
+        )
+    ).scalar_one()
+
+
+def _hits(
+    connection: Connection, index: VectorIndex, found: Sequence[_Found]
+) -> list[tuple[Hit, QueryImage]]:
+    said = labels.of_studies(connection, [entry.study.id for entry in found])
+    spread = {
+        group: archive_similarities(connection, index, modality_group=group)
+        for group in {embeddings.modality_group(entry.image.modality) for entry in found}
+    }
+    return [
+        (
+            Hit(
+                rank=rank,
+                study=entry.study,
+                image=entry.image,
+                similarity=entry.similarity,
+                percentile=percentile(
+                    spread[embeddings.modality_group(entry.image.modality)], entry.similarity
+                ),
+                labels=said.get(entry.study.id, ()),
+            ),
+            entry.query,
+        )
+        for rank, entry in enumerate(found, start=1)
+    ]
+
+
+def percentile(spread: NDArray[np.float64], value: float) -> float | None:
+    """Where ``value`` stands among the sorted similarities ``spread``, in [0, 100].
+
+    None where there are too few to say.
+    """
+    if len(spread) < PERCENTILE_MIN_PAIRS:
+        return None
+    return 100.0 * float(np.searchsorted(spread, value, side="right")) / len(spread)
+
+
+def archive_similarities(
+    connection: Connection, index: VectorIndex, *, modality_group: str
+) -> NDArray[np.float64]:
+    """The archive's own similarities between images of different patients, sorted.
+
+    Taken over the pairs of some 400 images; a hash of the ids chooses them, so that the same
+    archive always gives the same sample.
+    """
+    live = (
+        Embedding.space_id == index.space_id,
+        Embedding.modality_group == modality_group,
+        Embedding.vector.is_not(None),
+    )
+    count = connection.execute(select(func.count()).where(*live)).scalar_one()
+    stride = max(1, count // PERCENTILE_SAMPLE)
+    rows = connection.execute(
+        select(Embedding.id, Study.id, Study.patient_id, Study.issuer_of_patient_id)
+        .join(Study, Study.id == Embedding.study_id)
+        .where(*live, func.mod(func.abs(func.hashint8(Embedding.id)), stride) == 0)
+        .order_by(Embedding.id)
+        .limit(2 * PERCENTILE_SAMPLE)
+    ).all()
+    return _similarities_between_patients(
+        index.vectors([row[0] for row in rows]),
+        [(patient, issuer) if patient else (study, None) for _, study, patient, issuer in rows],
+    )
+
+
+def _similarities_between_patients(
+    vectors: NDArray[np.float32], patients: Sequence[tuple[object, object]]
+) -> NDArray[np.float64]:
+    numbers = {patient: number for number, patient in enumerate(dict.fromkeys(patients))}
+    who = np.array([numbers[patient] for patient in patients], dtype=np.int64)
+    first, second = np.triu_indices(len(who), k=1)
+    apart = who[first] != who[second]
+    cosines = vectors.astype(np.float64) @ vectors.astype(np.float64).T
+    return np.sort(cosines[first[apart], second[apart]])

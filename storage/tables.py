@@ -1,0 +1,303 @@
+"""The schema of the database. ``migrations`` must build exactly this; a test holds them equal.
+
+PostgreSQL is the truth: the spool is emptied by the site's rule and the index can be rebuilt, so
+whatever an answer needs later (attributes, the picture, the vector's provenance) stands here.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    Sequence,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+STUDY_STATES = ("open", "queued", "indexed", "failed")
+QUEUE_STATES = ("queued", "running", "done", "failed")
+
+
+def _one_of(column: str, states: tuple[str, ...]) -> str:
+    return f"{column} IN ({', '.join(repr(state) for state in states)})"
+
+
+class Base(DeclarativeBase):
+    """Names every constraint, so that a migration can name what it changes."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012  (SQLAlchemy's own hook)
+        str: Text,
+        bytes: LargeBinary,
+        int: BigInteger,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+    }
+
+
+def _identity() -> Mapped[int]:
+    return mapped_column(BigInteger, Identity(always=True), primary_key=True)
+
+
+def _now() -> Mapped[datetime]:
+    return mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class Study(Base):
+    """A study and where it stands on its way: open, queued, indexed or failed."""
+
+    __tablename__ = "studies"
+    __table_args__ = (
+        CheckConstraint(_one_of("state", STUDY_STATES), name="state"),
+        Index("ix_studies_patient", "patient_id", "issuer_of_patient_id"),
+        Index("ix_studies_open", "last_received_at", postgresql_where=text("state = 'open'")),
+    )
+
+    id: Mapped[int] = _identity()
+    study_instance_uid: Mapped[str] = mapped_column(unique=True)
+    patient_id: Mapped[str] = mapped_column(server_default="")
+    issuer_of_patient_id: Mapped[str] = mapped_column(server_default="")
+    sex: Mapped[str | None]
+    age: Mapped[int | None]
+    study_date: Mapped[str | None]
+    description: Mapped[str | None]
+    attributes: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(server_default="open")
+    reason: Mapped[str | None]
+    revision: Mapped[int] = mapped_column(server_default="0")
+    calling_ae: Mapped[str] = mapped_column(server_default="")
+    received_by: Mapped[str] = mapped_column(server_default="")
+    first_received_at: Mapped[datetime] = _now()
+    last_received_at: Mapped[datetime] = _now()
+    closed_at: Mapped[datetime | None]
+    indexed_at: Mapped[datetime | None]
+
+
+class Series(Base):
+    """A series of a study."""
+
+    __tablename__ = "series"
+    __table_args__ = (UniqueConstraint("study_id", "series_instance_uid"),)
+
+    id: Mapped[int] = _identity()
+    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
+    series_instance_uid: Mapped[str]
+    modality: Mapped[str]
+    description: Mapped[str | None]
+
+
+class Instance(Base):
+    """A SOP instance: its header facts, and the name of its file in the spool.
+
+    ``left_out`` says why an instance was not embedded; ``header`` is
+    ``encoders.header.ImageHeader`` as JSON, so that choosing a slice opens no file.
+    """
+
+    __tablename__ = "instances"
+    __table_args__ = (Index("ix_instances_series", "series_id"),)
+
+    id: Mapped[int] = _identity()
+    series_id: Mapped[int] = mapped_column(ForeignKey("series.id", ondelete="CASCADE"))
+    sop_instance_uid: Mapped[str] = mapped_column(unique=True)
+    sop_class_uid: Mapped[str]
+    transfer_syntax_uid: Mapped[str]
+    spool_name: Mapped[str] = mapped_column(unique=True)
+    sha256: Mapped[str]
+    size_bytes: Mapped[int]
+    calling_ae: Mapped[str] = mapped_column(server_default="")
+    received_at: Mapped[datetime] = _now()
+    header: Mapped[dict[str, Any] | None]
+    left_out: Mapped[str | None]
+
+
+class Space(Base):
+    """A vector space, by its id; ``definition`` is everything that the id stands for.
+
+    The space taken into use last is the one that answers.
+    """
+
+    __tablename__ = "spaces"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    definition: Mapped[dict[str, Any]]
+    dimension: Mapped[int]
+    metric: Mapped[str]
+    created_at: Mapped[datetime] = _now()
+    used_since: Mapped[datetime] = _now()
+
+
+class Embedding(Base):
+    """A vector with its full provenance, and the picture of the image it was made from.
+
+    ``change`` is the watermark of the index beside the table: every insert and every retirement
+    takes the next number under one advisory lock, so that numbers become visible in their order.
+    ``vector`` is float32, little-endian, unit length. A retired row stays as a tombstone, without
+    vector and picture, so that every index learns of it.
+    """
+
+    __tablename__ = "embeddings"
+    __table_args__ = (
+        Index("ix_embeddings_change", "space_id", "change"),
+        Index("ix_embeddings_study", "study_id"),
+        Index(
+            "uq_embeddings_live",
+            "space_id",
+            "sop_instance_uid",
+            "frame",
+            unique=True,
+            postgresql_where=text("retired_at IS NULL"),
+        ),
+        Index(
+            "ix_embeddings_group",
+            "space_id",
+            "modality_group",
+            postgresql_where=text("retired_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = _identity()
+    change: Mapped[int]
+    space_id: Mapped[str] = mapped_column(ForeignKey("spaces.id"))
+    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
+    modality_group: Mapped[str]
+    sop_instance_uid: Mapped[str]
+    frame: Mapped[int] = mapped_column(server_default="0")
+    image: Mapped[dict[str, Any]]
+    produced_by: Mapped[dict[str, Any]]
+    vector: Mapped[bytes | None]
+    picture: Mapped[bytes | None]
+    created_at: Mapped[datetime] = _now()
+    retired_at: Mapped[datetime | None]
+
+
+EMBEDDING_CHANGES = Sequence("embedding_changes", metadata=Base.metadata)
+
+
+class Label(Base):
+    """A finding said of a study, or of one series or instance of it; -1 means uncertain."""
+
+    __tablename__ = "labels"
+    __table_args__ = (
+        CheckConstraint("value IN (-1, 0, 1)", name="value"),
+        UniqueConstraint("study_id", "series_instance_uid", "sop_instance_uid", "name", "source"),
+    )
+
+    id: Mapped[int] = _identity()
+    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
+    series_instance_uid: Mapped[str] = mapped_column(server_default="")
+    sop_instance_uid: Mapped[str] = mapped_column(server_default="")
+    name: Mapped[str]
+    value: Mapped[int] = mapped_column(SmallInteger)
+    code: Mapped[str | None]
+    scheme: Mapped[str | None]
+    source: Mapped[str]
+    created_at: Mapped[datetime] = _now()
+
+
+class _Queued:
+    """The columns that every queue shares; ``storage.queue`` claims, retries and ends rows.
+
+    ``node`` is the device UID of the node whose work a row is: files lie in its spool.
+    """
+
+    id: Mapped[int] = _identity()
+    state: Mapped[str] = mapped_column(server_default="queued")
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    run_after: Mapped[datetime] = _now()
+    node: Mapped[str]
+    lease_until: Mapped[datetime | None]
+    reason: Mapped[str | None]
+    created_at: Mapped[datetime] = _now()
+    finished_at: Mapped[datetime | None]
+
+
+class Job(_Queued, Base):
+    """Work on a closed study, waiting for a worker."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        CheckConstraint(_one_of("state", QUEUE_STATES), name="state"),
+        Index("ix_jobs_study", "study_id"),
+        Index(
+            "ix_jobs_waiting",
+            "node",
+            "run_after",
+            "id",
+            postgresql_where=text("state IN ('queued', 'running')"),
+        ),
+    )
+
+    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
+
+
+class Report(Base):
+    """A Structured Report as it was made, byte for byte."""
+
+    __tablename__ = "reports"
+    __table_args__ = (Index("ix_reports_study", "study_id"),)
+
+    id: Mapped[int] = _identity()
+    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
+    revision: Mapped[int]
+    series_instance_uid: Mapped[str]
+    sop_class_uid: Mapped[str]
+    sop_instance_uid: Mapped[str] = mapped_column(unique=True)
+    dicom: Mapped[bytes]
+    created_at: Mapped[datetime] = _now()
+
+
+class Send(_Queued, Base):
+    """A report on its way to a peer."""
+
+    __tablename__ = "sends"
+    __table_args__ = (
+        CheckConstraint(_one_of("state", QUEUE_STATES), name="state"),
+        UniqueConstraint("report_id", "peer"),
+        Index(
+            "ix_sends_waiting",
+            "node",
+            "run_after",
+            "id",
+            postgresql_where=text("state IN ('queued', 'running')"),
+        ),
+    )
+
+    report_id: Mapped[int] = mapped_column(ForeignKey("reports.id", ondelete="CASCADE"))
+    peer: Mapped[str]
+
+
+class Query(Base):
+    """The audit: who asked what, when, in which space, and what was answered."""
+
+    __tablename__ = "queries"
+    __table_args__ = (Index("ix_queries_asked_at", "asked_at"),)
+
+    id: Mapped[int] = _identity()
+    asked_at: Mapped[datetime] = _now()
+    asked_by: Mapped[str]
+    study_instance_uid: Mapped[str]
+    space_id: Mapped[str]
+    k: Mapped[int]
+    filters: Mapped[dict[str, Any]]
+    searched: Mapped[int]
+    hits: Mapped[dict[str, Any]]
