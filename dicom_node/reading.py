@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from encoders.grayscale import read_image, to_png
-from encoders.registry import Encoder
 from numpy.typing import NDArray
 
 from dicom_node.identity import SOFTWARE_VERSION
 from dicom_node.spool import Spool
 from encoders.choice import ChosenImage, choose_images
+from encoders.grayscale import read_image, to_png
 from encoders.header import ImageHeader
 from encoders.image import GrayscaleImage, PixelError
+from encoders.registry import Encoder
 from storage.answer import ImageReference
 from storage.embeddings import NewEmbedding
 from storage.studies import StoredInstance

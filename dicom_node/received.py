@@ -74,17 +74,7 @@ def _received(dataset: Dataset, path: Path, name: str) -> ReceivedInstance:
         transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
         modality=_text(dataset, "Modality") or "",
         series_description=_text(dataset, "SeriesDescription"),
-        patient_id=_text(dataset, "PatientID") or "",
-        issuer_of_patient_id=_text(dataset, "IssuerOfPatientID") or "",
-        sex=_text(dataset, "PatientSex"),
-        age=age_in_years(
-            _text(dataset, "PatientAge"),
-            born=_text(dataset, "PatientBirthDate"),
-            at=_text(dataset, "StudyDate"),
-        ),
-        study_date=_text(dataset, "StudyDate"),
-        description=_text(dataset, "StudyDescription"),
-        attributes=study_attributes(dataset),
+        **study_facts(dataset),
         header=header,
         left_out=left_out,
         spool_name=name,
@@ -117,7 +107,24 @@ def _text(dataset: Dataset, keyword: str) -> str | None:
     return value or None
 
 
-def study_attributes(dataset: Dataset) -> dict[str, Any]:
+def study_facts(dataset: Dataset) -> dict[str, Any]:
+    """What a ``ReceivedInstance`` and a ``StudyRecord`` both say of the patient and the study."""
+    return {
+        "patient_id": _text(dataset, "PatientID") or "",
+        "issuer_of_patient_id": _text(dataset, "IssuerOfPatientID") or "",
+        "sex": _text(dataset, "PatientSex"),
+        "age": age_in_years(
+            _text(dataset, "PatientAge"),
+            born=_text(dataset, "PatientBirthDate"),
+            at=_text(dataset, "StudyDate"),
+        ),
+        "study_date": _text(dataset, "StudyDate"),
+        "description": _text(dataset, "StudyDescription"),
+        "attributes": _study_attributes(dataset),
+    }
+
+
+def _study_attributes(dataset: Dataset) -> dict[str, Any]:
     """The patient and study modules in the DICOM JSON model (PS3.18 F.2)."""
     kept = Dataset()
     for keyword in STUDY_ATTRIBUTES:

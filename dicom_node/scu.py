@@ -59,6 +59,8 @@ def send(peer: Peer, dicom: bytes, *, calling_ae: str) -> None:
 
 
 def _associate(peer: Peer, calling_ae: str, sop_class: UID) -> Association:
+    if not peer.has_address:
+        raise SendError(f"peer {peer.name}: the settings give no host and port")
     ae = AE(ae_title=calling_ae)
     ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME

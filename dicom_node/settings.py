@@ -105,13 +105,21 @@ class WorkSettings(_Section):
 
 
 class Peer(_Section):
-    """A remote Application Entity. ``reports_to`` names the peer that gets its answers."""
+    """A remote Application Entity. ``reports_to`` names the peer that gets its answers.
+
+    A peer that only sends needs neither host nor port.
+    """
 
     name: str = Field(min_length=1)
     ae_title: AETitle
-    host: str = Field(min_length=1)
-    port: Port
+    host: str = ""
+    port: int = Field(default=0, ge=0, le=65535)
     reports_to: str | None = None
+
+    @property
+    def has_address(self) -> bool:
+        """True if we can open an association with it."""
+        return bool(self.host and self.port)
 
 
 class Settings(_Section):
@@ -133,11 +141,21 @@ class Settings(_Section):
         if twice:
             raise ValueError(f"peers: the name {', '.join(twice)} is given twice")
         for peer in self.peers:
-            if peer.reports_to is not None and peer.reports_to not in names:
-                raise ValueError(
-                    f"peers: {peer.name!r} reports to {peer.reports_to!r}, which is no peer's name"
-                )
+            if peer.reports_to is not None:
+                self._must_be_reachable(peer.name, peer.reports_to)
         return self
+
+    def _must_be_reachable(self, name: str, reports_to: str) -> None:
+        receiver = self.peer_named(reports_to)
+        if receiver is None:
+            raise ValueError(f"peers: {name!r} reports to {reports_to!r}, which is no peer's name")
+        if not receiver.has_address:
+            raise ValueError(f"peers: {name!r} reports to {reports_to!r}, which lacks host or port")
+
+    @property
+    def index_folder(self) -> Path:
+        """Where the snapshots of the index lie."""
+        return self.data_folder / "index"
 
     def peer_named(self, name: str) -> Peer | None:
         """The peer of that name in the settings."""

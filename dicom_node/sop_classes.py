@@ -1,9 +1,10 @@
 """What the Storage SCP takes: SOP classes and transfer syntaxes, the one table of both."""
 
-from encoders.decodable import transfer_syntaxes
 from pydicom.uid import UID
 from pynetdicom import sop_class
 from pynetdicom.presentation import PresentationContext, build_context
+
+from encoders.decodable import transfer_syntaxes
 
 IMAGE_STORAGE: tuple[UID, ...] = (
     sop_class.ComputedRadiographyImageStorage,

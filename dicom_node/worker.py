@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from encoders.registry import Encoder
 from sqlalchemy import Engine
 
 from dicom_node import answering
 from dicom_node.reading import read_study
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool
+from encoders.registry import Encoder
 from storage import embeddings, studies
 from storage.answer import SpaceSummary
 from storage.index import VectorIndex

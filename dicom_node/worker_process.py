@@ -11,10 +11,10 @@ import signal
 import threading
 from multiprocessing.connection import Connection as Pipe
 
-from encoders.registry import EncoderError, EncoderOptions, create
 from sqlalchemy import Engine, Row
 from sqlalchemy.exc import DBAPIError
 
+from dicom_node.asking import encoder_options
 from dicom_node.identity import device_uid
 from dicom_node.logs import configure_logging
 from dicom_node.reading import UnworkableStudyError
@@ -22,6 +22,7 @@ from dicom_node.rounds import run_rounds
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool
 from dicom_node.worker import Worker
+from encoders.registry import EncoderError, create
 from encoders.space import Space
 from storage import embeddings, studies
 from storage.answer import SpaceSummary
@@ -70,16 +71,11 @@ def start_worker(engine: Engine, settings: Settings) -> Worker:
     Raises:
         EncoderError: the encoder cannot be made here; the message says what is missing.
     """
-    options = EncoderOptions(
-        weights=settings.encoder.weights,
-        device=settings.encoder.device,
-        threads=settings.encoder.threads,
-    )
-    encoder = create(settings.encoder.name, options)
+    encoder = create(settings.encoder.name, encoder_options(settings))
     space = summary_of(encoder.space)
     with engine.begin() as connection:
         embeddings.use_space(connection, space)
-        index = open_index(connection, index_folder(settings), space)
+        index = open_index(connection, settings.index_folder, space)
     log.info("encoder %s, space %s, %d vectors", space.encoder, space.id, index.count)
     return Worker(
         engine=engine,
@@ -95,11 +91,6 @@ def start_worker(engine: Engine, settings: Settings) -> Worker:
 def summary_of(space: Space) -> SpaceSummary:
     """The encoder's space as storage and reports know it."""
     return SpaceSummary(id=space.id, **dataclasses.asdict(space))
-
-
-def index_folder(settings: Settings) -> "os.PathLike[str]":
-    """Where the snapshots of the index lie."""
-    return settings.data_folder / "index"
 
 
 class WorkerLoop:
@@ -182,5 +173,5 @@ class WorkerLoop:
     def _save(self) -> None:
         index = self._worker.index
         if index.watermark != self._saved:
-            index.save(snapshot_path(index_folder(self._settings), index.space_id))
+            index.save(snapshot_path(self._settings.index_folder, index.space_id))
             self._saved = index.watermark

@@ -77,9 +77,7 @@ def store(
     known = dict(
         connection.execute(
             select(Study.study_instance_uid, Study.id).where(Study.study_instance_uid.in_(uids))
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     last_word = {
         (line.study_instance_uid, line.label.name): line.label

@@ -108,7 +108,7 @@ class Queue:
     def count_by_state(self, connection: Connection) -> dict[str, int]:
         """How many rows stand in each state."""
         rows = connection.execute(select(self.table.state, func.count()).group_by(self.table.state))
-        return dict(rows.tuples().all())
+        return dict(rows.all())
 
 
 JOBS = Queue(Job, "jobs")

@@ -85,25 +85,3 @@ def _columns() -> Select[*tuple[Any, ...]]:
         Report.sop_instance_uid,
         Report.dicom,
     ).join(Study, Study.id == Report.study_id)
-
-
-@dataclass(frozen=True)
-class UnsentReport:
-    """A report that could not be delivered, with the reason."""
-
-    id: int
-    study_instance_uid: str
-    peer: str
-    reason: str | None
-
-
-def unsent(connection: Connection) -> list[UnsentReport]:
-    """The sends given up, oldest first."""
-    rows = connection.execute(
-        select(Send.id, Study.study_instance_uid, Send.peer, Send.reason)
-        .join(Report, Report.id == Send.report_id)
-        .join(Study, Study.id == Report.study_id)
-        .where(Send.state == "failed")
-        .order_by(Send.id)
-    )
-    return [UnsentReport(**row._asdict()) for row in rows]

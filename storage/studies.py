@@ -326,13 +326,29 @@ def _states() -> Select[*tuple[Any, ...]]:
 def count_by_state(connection: Connection) -> dict[str, int]:
     """How many studies stand in each state."""
     rows = connection.execute(select(Study.state, func.count()).group_by(Study.state))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
+
+
+def count_done(connection: Connection, study_instance_uids: Collection[str]) -> int:
+    """How many of these studies are at the end of their way, indexed or failed."""
+    return connection.execute(
+        select(func.count()).where(
+            Study.study_instance_uid == func.any(list(study_instance_uids)),
+            Study.state.in_(("indexed", "failed")),
+        )
+    ).scalar_one()
 
 
 def load(connection: Connection, study_id: int) -> StudyRecord:
     """A study's record, by its row."""
     row = connection.execute(study_columns().where(Study.id == study_id)).one()
     return study_record(row)
+
+
+def load_by_uid(connection: Connection, study_instance_uid: str) -> StudyRecord:
+    """A study's record, by its UID."""
+    statement = study_columns().where(Study.study_instance_uid == study_instance_uid)
+    return study_record(connection.execute(statement).one())
 
 
 _STUDY_FIELDS = tuple(field.name for field in fields(StudyRecord))

@@ -1,0 +1,361 @@
+"""The command ``likeness``: data on stdout, talk on stderr, exit 0 done, 1 could not, 2 misused."""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+from tqdm import tqdm
+
+from dicom_node import answering, asking, scu
+from dicom_node.console import answer_json, answer_text
+from dicom_node.database import open_database
+from dicom_node.identity import SOFTWARE_VERSION, device_uid
+from dicom_node.ingest import Ingest, files_under
+from dicom_node.logs import configure_logging
+from dicom_node.received import UnreadableError
+from dicom_node.report import ReportError
+from dicom_node.scp import PortTakenError
+from dicom_node.serve import StartError, serve
+from dicom_node.settings import Settings, SettingsError, load_settings
+from dicom_node.spool import Spool
+from dicom_node.status import status_of, status_text
+from encoders import registry
+from encoders.image import PixelError
+from storage import labels, reports, sends, snapshot, studies
+from storage.database import DatabaseError
+from storage.index import VectorIndex, snapshot_path
+from storage.search import SearchError
+
+KNOWN_FAULTS = (
+    DatabaseError,
+    PixelError,
+    PortTakenError,
+    registry.EncoderError,
+    ReportError,
+    SearchError,
+    SettingsError,
+    StartError,
+    UnreadableError,
+    labels.LabelError,
+    scu.SendError,
+    snapshot.SnapshotError,
+)
+"""What a person can do something about: told in one line, without a traceback."""
+
+Verb = Callable[[argparse.Namespace, Settings], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one verb and returns the exit code."""
+    chosen = _parser().parse_args(arguments)
+    configure_logging(logging.INFO if chosen.verb in {"serve", "demo"} else logging.WARNING)
+    verb: Verb = chosen.run
+    try:
+        return verb(chosen, load_settings(chosen.settings))
+    except KNOWN_FAULTS as fault:
+        return _could_not(str(fault))
+    except DBAPIError as fault:
+        return _could_not(f"the database failed: {str(fault.orig).strip()}")
+    except KeyboardInterrupt:
+        return _could_not("interrupted")
+
+
+def _could_not(why: str) -> int:
+    print(f"likeness: {why}", file=sys.stderr)
+    return 1
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def run_serve(_: argparse.Namespace, settings: Settings) -> int:
+    """Receiver, worker and delivery, until interrupted."""
+    serve(settings)
+    return 0
+
+
+def run_demo(chosen: argparse.Namespace, _: Settings) -> int:
+    """A node with a synthetic archive, ready to be asked."""
+    from dicom_node.demo import run_demo as demo  # noqa: PLC0415  (only the demo pays for it)
+
+    return demo(chosen.folder, chosen.count, once=chosen.once, say=print)
+
+
+def run_status(chosen: argparse.Namespace, settings: Settings) -> int:
+    """Where the node stands."""
+    with open_database(settings) as engine, engine.connect() as connection:
+        found = status_of(connection, settings)
+    if chosen.json:
+        _print_json(found)
+    else:
+        print(status_text(found))
+    return 0
+
+
+def run_ingest(chosen: argparse.Namespace, settings: Settings) -> int:
+    """Files and folders into the archive."""
+    node = device_uid(settings.data_folder)
+    with open_database(settings) as engine:
+        ingest = Ingest(engine, Spool(settings.data_folder), node=node)
+        files = list(files_under(chosen.paths))
+        for path in tqdm(files, unit="file", disable=None):
+            if fault := ingest.take(path):
+                _say(fault)
+        closed = ingest.close_studies()
+    counts = ", ".join(f"{count} {what}" for what, count in sorted(ingest.outcomes.items()))
+    print(f"{counts or 'no files'}; {closed} studies queued for `likeness serve`")
+    return 1 if ingest.outcomes["refused"] or not files else 0
+
+
+def run_search(chosen: argparse.Namespace, settings: Settings) -> int:
+    """The studies most like one of the archive, or like a file."""
+    k = chosen.k or settings.search.k
+    with open_database(settings) as engine:
+        path = Path(chosen.question)
+        if path.exists():
+            found = asking.ask_with_file(engine, settings, path, k=k, asked_by="cli")
+        else:
+            found = asking.ask_by_uid(engine, settings, chosen.question, k=k, asked_by="cli")
+    if chosen.json:
+        _print_json(answer_json(found))
+    else:
+        print(answer_text(found))
+    return 0
+
+
+def run_report(chosen: argparse.Namespace, settings: Settings) -> int:
+    """The Structured Report on a study, as a file: the one that was made, else a new one."""
+    with open_database(settings) as engine, engine.begin() as connection:
+        state = studies.state_of(connection, chosen.study)
+        if state is None:
+            raise SearchError(f"study {chosen.study} is not in this archive")
+        report = reports.latest(connection, state.id)
+        if report is None or report.revision != state.revision:
+            space = asking.space_in_use(connection)
+            answer = answering.ask(
+                connection,
+                asking.read_only_index(connection, settings, space),
+                state.id,
+                space=space,
+                settings=settings,
+                asked_by="cli",
+            )
+            row = answering.keep_report(
+                connection,
+                answer,
+                revision=state.revision,
+                device_uid=device_uid(settings.data_folder),
+                settings=settings,
+            )
+            report = reports.load(connection, row)
+    try:
+        chosen.output.write_bytes(report.dicom)
+    except OSError as fault:
+        return _could_not(f"{chosen.output} cannot be written: {fault.strerror}")
+    _say(f"report {report.sop_instance_uid} written to {chosen.output}")
+    return 0
+
+
+def run_close(chosen: argparse.Namespace, settings: Settings) -> int:
+    """Closes a study by hand."""
+    with open_database(settings) as engine, engine.begin() as connection:
+        if studies.close_now(connection, chosen.study):
+            return 0
+        state = studies.state_of(connection, chosen.study)
+    where = "not in this archive" if state is None else f"not open, but {state.state}"
+    return _could_not(f"study {chosen.study} is {where}")
+
+
+def run_failed(chosen: argparse.Namespace, settings: Settings) -> int:
+    """What was set aside, with reasons: studies, reports not delivered, quarantined files."""
+    with open_database(settings) as engine, engine.connect() as connection:
+        failed = [
+            {"study": study.study_instance_uid, "reason": study.reason}
+            for study in studies.failed(connection)
+        ]
+        unsent = [
+            {"study": entry.study_instance_uid, "peer": entry.peer, "reason": entry.reason}
+            for entry in sends.given_up(connection)
+        ]
+    files = Spool(settings.data_folder).quarantined()
+    found = {
+        "studies": failed,
+        "reports": unsent,
+        "files": [{"file": name, "reason": reason} for name, reason in files],
+    }
+    if chosen.json:
+        _print_json(found)
+        return 0
+    for kind, entries in found.items():
+        for entry in entries:
+            print(f"{kind}: " + " | ".join(str(part) for part in entry.values()))
+    return 0
+
+
+def run_retry(chosen: argparse.Namespace, settings: Settings) -> int:
+    """Failed studies and undelivered reports once more: one study's, or all."""
+    with open_database(settings) as engine, engine.begin() as connection:
+        again = studies.retry(connection, chosen.study)
+        unsent = sends.retry(connection, chosen.study)
+    print(f"{len(again)} studies and {unsent} reports queued again")
+    return 0 if again or unsent else 1
+
+
+def run_echo(chosen: argparse.Namespace, settings: Settings) -> int:
+    """C-ECHO to a peer of the settings."""
+    peer = settings.peer_named(chosen.peer)
+    if peer is None:
+        known = ", ".join(entry.name for entry in settings.peers) or "none"
+        return _could_not(f"the settings name no peer {chosen.peer!r}; known: {known}")
+    scu.echo(peer, calling_ae=settings.dicom.ae_title)
+    print(f"{peer.name} ({peer.ae_title} at {peer.host}:{peer.port}) answers")
+    return 0
+
+
+def run_verify(_: argparse.Namespace, settings: Settings) -> int:
+    """Proves that index and database hold the same vectors."""
+    from dicom_node.verification import verify  # noqa: PLC0415
+
+    with open_database(settings) as engine:
+        count, faults = verify(engine, settings)
+    for fault in faults[:20]:
+        print(fault)
+    if faults:
+        return _could_not(f"{len(faults)} differences; `likeness reindex` rebuilds the index")
+    print(f"index and database agree: {count} vectors")
+    return 0
+
+
+def run_reindex(_: argparse.Namespace, settings: Settings) -> int:
+    """Builds the index anew from the database."""
+    with open_database(settings) as engine, engine.connect() as connection:
+        space = asking.space_in_use(connection)
+        index = VectorIndex(space.id, space.dimension)
+        index.catch_up(connection)
+        index.save(snapshot_path(settings.index_folder, space.id))
+    print(f"index of space {space.id} rebuilt: {index.count} vectors")
+    return 0
+
+
+def run_encoders_list(chosen: argparse.Namespace, settings: Settings) -> int:
+    """The encoders this version knows, and what each still needs here."""
+    rows = [
+        {
+            "name": entry.name,
+            "in_use": entry.name == settings.encoder.name,
+            "summary": entry.summary,
+            "needs_weights": entry.needs_weights,
+        }
+        for entry in registry.entries()
+    ]
+    if chosen.json:
+        _print_json(rows)
+        return 0
+    for row in rows:
+        needs = "; needs encoder.weights = a local safetensors file" if row["needs_weights"] else ""
+        print(f"{'*' if row['in_use'] else ' '} {row['name']}: {row['summary']}{needs}")
+    return 0
+
+
+def run_encoders_check(_: argparse.Namespace, settings: Settings) -> int:
+    """Loads the encoder of the settings and prints its space."""
+    encoder = registry.create(settings.encoder.name, asking.encoder_options(settings))
+    print(f"{encoder.space.encoder}: space {encoder.space.id}, dimension {encoder.space.dimension}")
+    return 0
+
+
+def run_labels_import(chosen: argparse.Namespace, settings: Settings) -> int:
+    """Labels from a CSV file; all of it, or nothing where the file is faulty."""
+    lines = labels.read_csv(chosen.file)
+    with open_database(settings) as engine, engine.begin() as connection:
+        written, unknown = labels.store(connection, lines, source=chosen.source or chosen.file.name)
+    print(f"{written} labels stored")
+    if unknown:
+        return _could_not(f"{len(unknown)} studies are not in this archive, such as {unknown[0]}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="likeness",
+        description="Which studies in our archive look like this one? Not a medical device.",
+    )
+    parser.add_argument("--version", action="version", version=f"likeness {SOFTWARE_VERSION}")
+    parser.add_argument(
+        "--settings", type=Path, help="settings file (default: $LIKENESS_SETTINGS, likeness.toml)"
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    _add_node_verbs(verbs)
+    _add_study_verbs(verbs)
+    _add_other_verbs(verbs)
+    return parser
+
+
+def _verb(verbs: Any, name: str, run: Verb) -> argparse.ArgumentParser:
+    text = (run.__doc__ or "").splitlines()[0]
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_node_verbs(verbs: Any) -> None:
+    _verb(verbs, "serve", run_serve)
+    demo = _verb(verbs, "demo", run_demo)
+    demo.add_argument("--folder", type=Path, default=Path("run"), help="where it all lies")
+    demo.add_argument("--count", type=int, default=200, help="how many studies to make")
+    demo.add_argument("--once", action="store_true", help="stop after the first answer")
+    status = _verb(verbs, "status", run_status)
+    status.add_argument("--json", action="store_true")
+    _verb(verbs, "echo", run_echo).add_argument("peer", help="a peer's name in the settings")
+    _verb(verbs, "verify", run_verify)
+    _verb(verbs, "reindex", run_reindex)
+
+
+def _add_study_verbs(verbs: Any) -> None:
+    ingest = _verb(verbs, "ingest", run_ingest)
+    ingest.add_argument("paths", type=Path, nargs="+", metavar="PATH")
+    search = _verb(verbs, "search", run_search)
+    search.add_argument("question", metavar="STUDY_UID|FILE")
+    search.add_argument("-k", type=_positive, help="how many hits at most")
+    search.add_argument("--json", action="store_true")
+    report = _verb(verbs, "report", run_report)
+    report.add_argument("study", metavar="STUDY_UID")
+    report.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    _verb(verbs, "close", run_close).add_argument("study", metavar="STUDY_UID")
+    _verb(verbs, "failed", run_failed).add_argument("--json", action="store_true")
+    retry = _verb(verbs, "retry", run_retry)
+    retry.add_argument("study", nargs="?", metavar="STUDY_UID", help="default: all")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _add_other_verbs(verbs: Any) -> None:
+    encoders = verbs.add_parser("encoders", help="The encoders: list, check.")
+    actions = encoders.add_subparsers(dest="action", required=True)
+    _verb(actions, "list", run_encoders_list).add_argument("--json", action="store_true")
+    _verb(actions, "check", run_encoders_check)
+    label = verbs.add_parser("labels", help="Labels: import.").add_subparsers(
+        dest="action", required=True
+    )
+    imported = _verb(label, "import", run_labels_import)
+    imported.add_argument("file", type=Path, metavar="FILE")
+    imported.add_argument("--source", help="who says so (default: the file's name)")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""Files and folders into the archive, the same way as C-STORE from the spool on."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset, read_preamble
+from sqlalchemy import Engine
+
+from dicom_node.received import MALFORMED, UnreadableError, read_received
+from dicom_node.spool import Spool, file_meta
+from storage import studies
+
+
+def files_under(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files named, and those in the folders named, in order of their names."""
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(entry for entry in path.rglob("*") if entry.is_file())
+        else:
+            yield path
+
+
+class Ingest:
+    """Takes in files one by one, and closes their studies at the end."""
+
+    def __init__(self, engine: Engine, spool: Spool, *, node: str) -> None:
+        self._engine = engine
+        self._spool = spool
+        self._node = node
+        self._touched: set[str] = set()
+        self.outcomes: Counter[str] = Counter()
+        """How many files were new, identical, replaced or refused."""
+
+    def take(self, path: Path) -> str | None:
+        """Takes in one file; returns why it was refused, None if it was not."""
+        try:
+            name = self._spooled(path)
+        except UnreadableError as fault:
+            self.outcomes["refused"] += 1
+            return f"{path}: {fault}"
+        try:
+            received = read_received(self._spool.path(name), name)
+        except UnreadableError as fault:
+            self._spool.quarantine(name, str(fault))
+            self.outcomes["refused"] += 1
+            return f"{path}: quarantined: {fault}"
+        with self._engine.begin() as connection:
+            recorded, surplus = studies.record(connection, received, received_by=self._node)
+        if surplus is not None:
+            self._spool.remove(surplus)
+        self.outcomes[recorded.value] += 1
+        self._touched.add(received.study_instance_uid)
+        return None
+
+    def _spooled(self, path: Path) -> str:
+        try:
+            content = path.read_bytes()
+            meta, start = _file_meta_of(content)
+            return self._spool.put(_our_meta(meta), memoryview(content)[start:])
+        except MALFORMED as fault:
+            raise UnreadableError(f"not readable as DICOM: {fault}") from fault
+
+    def close_studies(self) -> int:
+        """Closes the studies that got new images, so that a worker takes them up at once."""
+        with self._engine.begin() as connection:
+            return sum(studies.close_now(connection, uid) for uid in sorted(self._touched))
+
+
+def _our_meta(meta: Dataset) -> bytes:
+    return file_meta(
+        sop_class_uid=meta.MediaStorageSOPClassUID,
+        sop_instance_uid=meta.MediaStorageSOPInstanceUID,
+        transfer_syntax_uid=meta.TransferSyntaxUID,
+        calling_ae=str(meta.get("SourceApplicationEntityTitle", "")),
+    )
+
+
+def _file_meta_of(content: bytes) -> tuple[Dataset, int]:
+    """The File Meta Information (PS3.10 7.1), and where the data set behind it begins."""
+    buffer = BytesIO(content)
+    read_preamble(buffer, force=False)
+    meta = read_dataset(
+        buffer,
+        is_implicit_VR=False,
+        is_little_endian=True,
+        stop_when=lambda tag, _vr, _length: tag.group != 2,
+    )
+    return meta, buffer.tell()

@@ -1,0 +1,75 @@
+"""The words of a report: the sentence that a person reads first, and the search's parameters."""
+
+from dicom_node.report_codes import clean
+from storage.answer import Answer, Hit
+
+NOTICE = "Found by an algorithm and not reviewed by a person; not for diagnosis."
+
+
+def summary(answer: Answer) -> str:
+    """What was found, in plain English, for viewers that show nothing but text."""
+    parts = [_outcome(answer), _labels(answer), _priors(answer), NOTICE]
+    return " ".join(part for part in parts if part)
+
+
+def parameters(answer: Answer) -> list[str]:
+    """Everything that a repeat of the search needs, as Algorithm Parameters (TID 4019)."""
+    space = answer.space
+    values = {
+        "space": space.id,
+        "weights digest": space.weights_digest,
+        "preprocessing": space.preprocessing,
+        "window rule": space.window_rule,
+        "slice rule": space.slice_rule,
+        "pooling": space.pooling,
+        "dimension": space.dimension,
+        "metric": space.metric,
+        "k": answer.asked,
+        "level": f"percentile {answer.level:g}",
+        "filters": ", ".join(f"{key} {value}" for key, value in sorted(answer.filters.items())),
+        "searched": answer.searched,
+    }
+    return [f"{name}: {clean(str(value)) or 'none'}" for name, value in values.items()]
+
+
+def _outcome(answer: Answer) -> str:
+    searched = _count(answer.searched, "comparable study", "comparable studies")
+    if answer.searched == 0:
+        return "No similar study: there was no comparable study of another patient to search."
+    if not answer.hits:
+        return (
+            f"No similar study: of {searched} of other patients, none reaches "
+            f"percentile {answer.level:g} of similarity."
+        )
+    found = _count(len(answer.hits), "similar study", "similar studies")
+    first = min(answer.hits, key=lambda hit: hit.rank)
+    return f"{found} found among {searched} of other patients. The first is {_likeness(first)}."
+
+
+def _likeness(hit: Hit) -> str:
+    """The percentile before the cosine, which says little by itself."""
+    if hit.percentile is None:
+        return (
+            f"at cosine similarity {hit.similarity:.3f}; the archive is too small for a percentile"
+        )
+    return f"at percentile {hit.percentile:.1f} (cosine similarity {hit.similarity:.3f})"
+
+
+def _labels(answer: Answer) -> str:
+    counts = answer.label_counts()
+    if not counts:
+        return ""
+    total = len(answer.hits)
+    listed = ", ".join(f"{clean(name)} {count} of {total}" for name, count in counts.items())
+    return f"Labels: {listed}."
+
+
+def _priors(answer: Answer) -> str:
+    if not answer.priors:
+        return ""
+    listed = _count(len(answer.priors), "prior study", "prior studies")
+    return f"{listed} of the same patient listed apart."
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

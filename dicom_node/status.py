@@ -1,0 +1,37 @@
+"""Where the node stands, in numbers."""
+
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from dicom_node.settings import Settings
+from dicom_node.spool import Spool
+from storage import embeddings, reports, studies
+from storage.queue import JOBS, SENDS
+
+
+def status_of(connection: Connection, settings: Settings) -> dict[str, Any]:
+    """Studies and queues by state, vectors of the space in use, reports, quarantined files."""
+    space = embeddings.space_in_use(connection)
+    vectors = 0 if space is None else embeddings.live_count(connection, space_id=space.id)
+    return {
+        "studies": studies.count_by_state(connection),
+        "jobs": JOBS.count_by_state(connection),
+        "sends": SENDS.count_by_state(connection),
+        "space": None if space is None else space.id,
+        "encoder": None if space is None else space.encoder,
+        "vectors": vectors,
+        "reports": reports.count(connection),
+        "quarantined": sum(1 for _ in Spool(settings.data_folder).quarantined()),
+    }
+
+
+def status_text(status: dict[str, Any]) -> str:
+    """The same for people."""
+    return "\n".join(f"{key}: {_in_words(value)}" for key, value in status.items())
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, dict):
+        value = ", ".join(f"{count} {state}" for state, count in sorted(value.items()))
+    return "none" if value in (None, "") else str(value)

@@ -1,0 +1,89 @@
+"""Sends studies to a node by C-STORE, as a modality would: for the demo and the benchmarks."""
+
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian
+from pynetdicom import AE, evt
+from pynetdicom.association import Association
+from pynetdicom.events import Event
+from pynetdicom.sop_class import (
+    ComputedRadiographyImageStorage,
+    CTImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    Verification,
+)
+
+from dicom_node.scu import SendError
+from dicom_node.settings import DicomSettings
+
+SOP_CLASSES = (
+    Verification,
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    CTImageStorage,
+)
+
+
+class OpenAssociation:
+    """An association on which instances are sent one after the other."""
+
+    def __init__(self, association: Association) -> None:
+        self._association = association
+
+    def send(self, datasets: Iterable[Dataset]) -> None:
+        """C-STORE of each.
+
+        Raises:
+            SendError: one was not acknowledged with Success.
+        """
+        for dataset in datasets:
+            status = self._association.send_c_store(dataset)
+            if "Status" not in status or status.Status != 0x0000:
+                code = f"0x{status.Status:04X}" if "Status" in status else "no answer"
+                raise SendError(f"C-STORE of {dataset.SOPInstanceUID}: {code}")
+
+
+class StoreSender:
+    """A Storage SCU for the node that listens by ``settings`` on this machine."""
+
+    def __init__(self, settings: DicomSettings, *, calling_ae: str) -> None:
+        self._called = settings.ae_title
+        self._address = (settings.bind, settings.port)
+        self._ae = AE(ae_title=calling_ae)
+        for uid in SOP_CLASSES:
+            self._ae.add_requested_context(uid, ExplicitVRLittleEndian)
+
+    def echo(self) -> None:
+        """Verifies that the node answers.
+
+        Raises:
+            SendError: it does not.
+        """
+        with self.association() as association:
+            association.send([])
+
+    @contextmanager
+    def association(self) -> Iterator[OpenAssociation]:
+        """An association for as long as the block lasts.
+
+        Raises:
+            SendError: the node does not answer or refuses.
+        """
+        association = self._ae.associate(
+            *self._address,
+            ae_title=self._called,
+            evt_handlers=[(evt.EVT_CONN_OPEN, _no_delay)],
+        )
+        if not association.is_established:
+            raise SendError(f"no association with {self._called} at {self._address}")
+        try:
+            yield OpenAssociation(association)
+        finally:
+            association.release()
+
+
+def _no_delay(event: Event) -> None:
+    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

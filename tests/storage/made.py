@@ -1,0 +1,94 @@
+"""Made studies and vectors for the tests of storage."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.engine import Connection
+from storage import embeddings, studies
+from storage.answer import ImageReference, SpaceSummary
+from storage.embeddings import NewEmbedding
+from storage.studies import ReceivedInstance
+
+NODE = "2.25.1"
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def space(dimension: int = 4, name: str = "a") -> SpaceSummary:
+    """A space that no encoder made."""
+    return SpaceSummary(
+        f"space-{name}", "made", "1", "", "none", "none", "none", "none", dimension, "cosine"
+    )
+
+
+def unit(*numbers: float) -> NDArray[np.float32]:
+    """The numbers as a float32 vector of unit length."""
+    vector = np.array(numbers, dtype=np.float64)
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def received(
+    study: str = "1.2.3",
+    instance: str = "1.2.3.1.1",
+    *,
+    patient: str = "P1",
+    issuer: str = "",
+    sha256: str = "aa",
+    spool_name: str | None = None,
+    at: datetime = NOON,
+) -> ReceivedInstance:
+    """A received CR instance."""
+    return ReceivedInstance(
+        study_instance_uid=study,
+        series_instance_uid=f"{study}.1",
+        sop_instance_uid=instance,
+        sop_class_uid="1.2.840.10008.5.1.4.1.1.1",
+        transfer_syntax_uid="1.2.840.10008.1.2.1",
+        modality="CR",
+        series_description=None,
+        patient_id=patient,
+        issuer_of_patient_id=issuer,
+        sex="F",
+        age=50,
+        study_date="20260301",
+        description="made",
+        attributes={},
+        header={"made": True},
+        left_out=None,
+        spool_name=spool_name or f"20260301/{instance}-{sha256}.dcm",
+        sha256=sha256,
+        size_bytes=100,
+        calling_ae="CR1",
+        received_at=at,
+    )
+
+
+def reference(instance: str, modality: str = "CR") -> ImageReference:
+    """A reference to a single-frame image."""
+    return ImageReference("1.2.3.1", "1.2.840.10008.5.1.4.1.1.1", instance, None, modality)
+
+
+def add_study(
+    connection: Connection,
+    in_space: SpaceSummary,
+    study: str,
+    vectors: Sequence[NDArray[np.float32]],
+    *,
+    patient: str | None = None,
+    issuer: str = "",
+    modality: str = "CR",
+) -> int:
+    """An indexed study with one image for each vector; returns its row."""
+    arrived = received(
+        study, f"{study}.1.1", patient=study if patient is None else patient, issuer=issuer
+    )
+    studies.record(connection, arrived, received_by=NODE)
+    study_id = studies.load_by_uid(connection, study).id
+    new = [
+        NewEmbedding(reference(f"{study}.1.{number}", modality), vector, b"png", {})
+        for number, vector in enumerate(vectors, start=1)
+    ]
+    embeddings.use_space(connection, in_space)
+    embeddings.replace(connection, space=in_space, study_id=study_id, new=new)
+    return study_id

@@ -1,0 +1,83 @@
+"""Claims, leases, retries and the dead letter."""
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.engine import Connection
+from storage import studies
+from storage.database import Listener
+from storage.queue import JOBS, RetryRule
+
+from tests.storage.made import NODE, received
+
+
+def _queue_studies(connection: Connection, count: int) -> None:
+    for number in range(1, count + 1):
+        uid = f"1.2.{number}"
+        studies.record(connection, received(uid, f"{uid}.1.1"), received_by=NODE)
+        studies.close_now(connection, uid)
+
+
+def _run_out_leases(connection: Connection) -> None:
+    connection.execute(text("UPDATE jobs SET lease_until = now() - interval '1 s'"))
+
+
+def test_two_workers_never_claim_one_job(engine: Engine) -> None:
+    with engine.begin() as connection:
+        _queue_studies(connection, 2)
+    with engine.begin() as first, engine.begin() as second:
+        one = JOBS.claim(first, node=NODE, lease_s=60)
+        other = JOBS.claim(second, node=NODE, lease_s=60)
+        assert one is not None
+        assert other is not None
+        assert one.id != other.id
+    with engine.begin() as third:
+        assert JOBS.claim(third, node=NODE, lease_s=60) is None
+
+
+def test_a_lease_that_ran_out_is_claimed_again(engine: Engine) -> None:
+    with engine.begin() as connection:
+        _queue_studies(connection, 1)
+        first = JOBS.claim(connection, node=NODE, lease_s=60)
+        assert JOBS.claim(connection, node=NODE, lease_s=60) is None
+        _run_out_leases(connection)
+        second = JOBS.claim(connection, node=NODE, lease_s=60)
+        assert first is not None
+        assert second is not None
+        assert (second.id, second.attempts) == (first.id, 2)
+
+
+def test_what_a_dead_worker_held_is_released(engine: Engine) -> None:
+    with engine.begin() as connection:
+        _queue_studies(connection, 1)
+        JOBS.claim(connection, node=NODE, lease_s=3600)
+        assert JOBS.release(connection, node="another node") == 0
+        assert JOBS.release(connection, node=NODE) == 1
+        assert JOBS.claim(connection, node=NODE, lease_s=60) is not None
+
+
+def test_tries_are_bounded_and_wait_longer_each_time(engine: Engine) -> None:
+    rule = RetryRule(attempts=2, first_wait_s=0)
+    with engine.begin() as connection:
+        _queue_studies(connection, 1)
+    with engine.begin() as connection:
+        first = JOBS.claim(connection, node=NODE, lease_s=60)
+        assert first is not None
+        assert JOBS.again(connection, first, "first fault", rule)
+    with engine.begin() as connection:
+        second = JOBS.claim(connection, node=NODE, lease_s=60)
+        assert second is not None
+        assert not JOBS.again(connection, second, "second fault", rule)
+        assert JOBS.count_by_state(connection) == {"failed": 1}
+
+
+@pytest.mark.parametrize(("attempts", "expected"), [(1, 5.0), (2, 10.0), (3, 20.0), (30, 3600.0)])
+def test_the_wait_doubles_up_to_an_hour(attempts: int, expected: float) -> None:
+    assert RetryRule(attempts=40, first_wait_s=5.0).wait_s(attempts) == expected
+
+
+def test_a_listener_wakes_when_work_is_queued(engine: Engine) -> None:
+    with Listener(engine, JOBS.topic) as wake:
+        assert not wake.wait(0)
+        with engine.begin() as connection:
+            _queue_studies(connection, 1)
+        assert wake.wait(10)
