@@ -57,7 +57,7 @@ def vectors_of(collection: Collection, describe_image: Describe) -> Pixels:
 
 def read_image(path: Path) -> Pixels:
     with Image.open(path) as picture:
-        return np.asarray(picture.convert("L"), dtype=np.float32) / 255
+        return np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
 
 
 def collection_of(name: str, rows: Sequence[ManifestRow], labels: Sequence[str]) -> Collection:
@@ -90,7 +90,7 @@ def interval_over_patients(
     Neighbours are not sought anew in a draw, so what is told is the spread of the questions.
     """
     _, patient = np.unique(np.asarray(patients), return_inverse=True)
-    found, asked = np.bincount(patient, np.nan_to_num(hits)), np.bincount(patient, ~np.isnan(hits))
+    found, asked = np.bincount(patient, hits), np.bincount(patient)
     draws = np.random.default_rng(0).integers(0, len(found), (2000, len(found)))
     low, high = np.percentile(found[draws].sum(axis=1) / asked[draws].sum(axis=1), [2.5, 97.5])
     return float(low), float(high)
@@ -102,7 +102,7 @@ def score(collection: Collection) -> Scores:
     pixels = precision_at(vectors_of(collection, grey_pixels), labels, patients)
     interval = interval_over_patients(hits, patients)
     chance = chance_level(labels, patients)
-    mean = float(np.nanmean(hits))
+    mean = float(hits.mean())
     return Scores(collection.name, len(labels), chance, pixels, mean, interval)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
+
 from storage.database import connect
 from storage.embedded import EmbeddedServer
 from storage.migrate import migrate

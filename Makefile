@@ -1,0 +1,54 @@
+# Two commands on a fresh machine: `make run` and `make test`. Everything else is for those who work here.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+SYSTEM_PACKAGES := dcmtk dicom3tools
+
+.PHONY: help
+help:  ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+.venv/.complete: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+.PHONY: venv
+venv: .venv/.complete  ## the environment, in .venv
+
+.PHONY: run
+run: venv  ## a node with a synthetic archive, asked once, then left running
+	$(BIN)/likeness demo --folder run
+
+.PHONY: system
+system:  # DCMTK and dicom3tools, the outside judges of the tests; installed where we may
+	@if ! [ -x /usr/bin/storescu -a -x /usr/bin/dciodvfy ]; then \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	        apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy $(SYSTEM_PACKAGES); \
+	    else echo "left out: tests with DCMTK and dicom3tools (install: $(SYSTEM_PACKAGES))"; fi; \
+	fi
+
+.PHONY: lint
+lint: venv  ## style, types and the arrows between packages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: test
+test: venv system lint  ## everything that takes minutes
+	$(BIN)/python -m pytest -m 'not long'
+
+.PHONY: test-long
+test-long: venv system  ## what takes long: kill tests
+	$(BIN)/python -m pytest -m long
+
+.PHONY: bench
+bench: venv system  ## the figures of docs/benchmarks.md
+	$(BIN)/python -m benchmarks.baseline_quality --data ../shared/data
+	$(BIN)/python -m benchmarks.time_to_report
+
+.PHONY: clean
+clean:  ## removes the environment and the demo's folder
+	rm -rf .venv run

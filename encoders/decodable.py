@@ -1,0 +1,57 @@
+"""Which transfer syntaxes can be decoded on this machine, and by which decoder."""
+
+from pydicom import uid
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import UID
+
+# Plugins in the order they are tried. GDCM stands where the stricter decoders cannot: it alone
+# reads JPEG lossless and 12-bit, and JPEG-LS streams with a header that pyjpegls refuses.
+# pylibjpeg-libjpeg is GPL and never asked for.
+_COMPRESSED: dict[UID, tuple[str, ...]] = {
+    uid.JPEGLSLossless: ("pyjpegls", "gdcm"),
+    uid.JPEG2000Lossless: ("pylibjpeg",),
+    uid.HTJ2KLossless: ("pylibjpeg",),
+    uid.HTJ2KLosslessRPCL: ("pylibjpeg",),
+    uid.RLELossless: ("pylibjpeg",),
+    uid.JPEGLosslessSV1: ("gdcm",),
+    uid.JPEGLossless: ("gdcm",),
+    uid.JPEGLSNearLossless: ("pyjpegls", "gdcm"),
+    uid.JPEG2000: ("pylibjpeg",),
+    uid.HTJ2K: ("pylibjpeg",),
+    uid.JPEGBaseline8Bit: ("pillow",),
+    uid.JPEGExtended12Bit: ("gdcm",),
+}
+
+_NATIVE = (
+    uid.ExplicitVRLittleEndian,
+    uid.ImplicitVRLittleEndian,
+    uid.DeflatedExplicitVRLittleEndian,
+    uid.ExplicitVRBigEndian,
+)
+
+
+def transfer_syntaxes() -> tuple[UID, ...]:
+    """Transfer syntaxes whose pixel data can be decoded here, in the order we prefer them.
+
+    Uncompressed ones first, then lossless before lossy.
+    """
+    return (*_NATIVE, *(syntax for syntax in _COMPRESSED if decoders_of(syntax)))
+
+
+def decoders_of(transfer_syntax: str) -> tuple[str, ...]:
+    """Names of the pydicom decoding plugins for a compressed transfer syntax, in order.
+
+    The list is short and fixed, so that the same object gives the same pixels every time, and
+    leaves out decoders that fill up damaged data. Empty where none of them is installed, or the
+    syntax is unknown or uncompressed.
+    """
+    wanted = _COMPRESSED.get(UID(transfer_syntax), ())
+    if not wanted:
+        return ()
+    available = get_decoder(UID(transfer_syntax)).available_plugins
+    return tuple(plugin for plugin in wanted if plugin in available)
+
+
+def is_native(transfer_syntax: str) -> bool:
+    """Whether a transfer syntax leaves pixel data uncompressed."""
+    return UID(transfer_syntax) in _NATIVE

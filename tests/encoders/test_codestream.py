@@ -1,0 +1,56 @@
+"""Frame headers built by hand from ITU-T T.81 B.2.2, T.87 C.2.2 and T.800 A.5.1."""
+
+import struct
+
+import pytest
+
+from encoders.codestream import Codestream, read_codestream
+from encoders.image import PixelError
+
+APP0 = b"\xff\xe0" + struct.pack(">H", 16) + b"JFIF\0" + bytes(9)
+EOI = b"\xff\xd9"
+
+
+def sof(marker: int, precision: int, rows: int, columns: int, components: int) -> bytes:
+    return struct.pack(
+        ">BBHBHHB", 0xFF, marker, 8 + 3 * components, precision, rows, columns, components
+    ) + bytes(3 * components)
+
+
+def siz(rows: int, columns: int, components: int, depth: int) -> bytes:
+    head = struct.pack(">HHHH", 0xFF4F, 0xFF51, 38 + 3 * components, 0)
+    sizes = struct.pack(">IIIIIIII", columns + 4, rows + 2, 4, 2, 8, 8, 0, 0)
+    return head + sizes + struct.pack(">HB", components, depth) + bytes(8)
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        (b"\xff\xd8" + APP0 + sof(0xC0, 8, 30, 40, 3) + EOI, Codestream(30, 40, 3, 8)),
+        (b"\xff\xd8" + sof(0xC1, 12, 3, 4, 1) + EOI, Codestream(3, 4, 1, 12)),
+        (b"\xff\xd8\xff" + sof(0xC3, 16, 3, 4, 1) + EOI + b"\0", Codestream(3, 4, 1, 16)),
+        (b"\xff\xd8" + sof(0xF7, 16, 3, 4, 1) + EOI + b"\0\0", Codestream(3, 4, 1, 16)),
+        # T.800: size is the reference grid less the image offset; bit 7 of Ssiz means signed
+        (siz(30, 40, 1, 0x80 | 15) + EOI, Codestream(30, 40, 1, 16)),
+        (bytes(80) + siz(30, 40, 3, 7) + EOI, Codestream(30, 40, 3, 8)),
+    ],
+)
+def test_headers(frame: bytes, expected: Codestream) -> None:
+    assert read_codestream(frame) == expected
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        (b"", "truncated"),
+        (b"\xff\xd8" + sof(0xC0, 8, 30, 40, 3), "truncated"),
+        (b"\xff\xd8" + EOI, "damaged"),
+        (b"\xff\xd8\x00\x00" + EOI, "damaged"),
+        (b"\xff\xd8" + APP0[:6] + EOI, "damaged"),
+        (siz(3, 4, 1, 7)[:12] + EOI, "damaged"),
+        (b"GIF89a" + EOI, "no JPEG"),
+    ],
+)
+def test_damage_is_told(frame: bytes, reason: str) -> None:
+    with pytest.raises(PixelError, match=reason):
+        read_codestream(frame)

@@ -1,0 +1,162 @@
+"""MONAI's DenseNet-121 behind the encoder interface, with small random weights made here."""
+
+import hashlib
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from monai.networks.nets.densenet import DenseNet121
+from safetensors.torch import save_file
+
+from encoders.densenet import Preprocessing
+from encoders.image import GrayscaleImage
+from encoders.registry import EncoderError, EncoderOptions, create
+
+
+def network(channels: int = 1) -> DenseNet121:
+    torch.manual_seed(7)
+    return DenseNet121(spatial_dims=2, in_channels=channels, out_channels=2).eval()
+
+
+def save(model: DenseNet121, path: Path, metadata: dict[str, str] | None = None) -> EncoderOptions:
+    save_file(model.state_dict(), path, metadata=metadata)
+    return EncoderOptions(weights=path, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory) -> EncoderOptions:
+    return save(network(), tmp_path_factory.mktemp("weights") / "weights.safetensors")
+
+
+def noise(rows: int, columns: int, seed: int = 0) -> GrayscaleImage:
+    return GrayscaleImage(np.random.default_rng(seed).random((rows, columns), dtype=np.float32))
+
+
+def test_vectors_are_the_pooled_features_of_the_bare_network(options: EncoderOptions) -> None:
+    image = noise(224, 224)  # no resize, so the input is known: (x - .5) / .25
+    with torch.inference_mode():
+        features = network().features(torch.from_numpy(image.pixels)[None, None].sub(0.5).div(0.25))
+    expected = features.clamp(min=0).mean(dim=(2, 3))[0].numpy()
+    expected /= np.linalg.norm(expected)
+    found = create("monai-densenet121", options).embed([image])
+    assert found.shape == (1, 1024)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found[0], expected, atol=1e-6)
+
+
+def test_batches_do_not_change_vectors(options: EncoderOptions) -> None:
+    encoder = create("monai-densenet121", options)
+    images = [noise(64, 48, seed) for seed in range(3)] * 12  # more than one batch
+    together = encoder.embed(images)
+    np.testing.assert_allclose(together[0], encoder.embed(images[:1])[0], atol=1e-5)
+    np.testing.assert_allclose(together[33], together[0], atol=1e-5)
+
+
+def test_the_space_names_the_weights(options: EncoderOptions, tmp_path: Path) -> None:
+    assert options.weights is not None
+    space = create("monai-densenet121", options).space
+    assert space.weights_digest == hashlib.sha256(options.weights.read_bytes()).hexdigest()
+    told = save(network(3), tmp_path / "w", {"mean": "0.485,0.456,0.406", "std": "0.229"})
+    other = create("monai-densenet121", told).space
+    assert other.id != space.id
+    assert (
+        "channels 3, mean [0.485, 0.456, 0.406], std [0.229, 0.229, 0.229]" in other.preprocessing
+    )
+
+
+def test_preprocessing_keeps_the_shape_of_the_patient() -> None:
+    white = GrayscaleImage(np.ones((100, 50), np.float32))
+    seen = Preprocessing(1, 64, (0.0,), (1.0,)).apply(white)[0]
+    assert seen.shape == (64, 64)
+    np.testing.assert_allclose(seen[:, 16:48], 1, atol=1e-5)
+    assert not seen[:, :16].any()
+    assert not seen[:, 48:].any()
+
+
+def test_preprocessing_averages_fine_detail_away() -> None:
+    board = (np.indices((640, 640)).sum(axis=0) % 2).astype(np.float32)
+    seen = Preprocessing(3, 64, (0.5,) * 3, (0.25,) * 3).apply(GrayscaleImage(board))
+    assert seen.shape == (3, 64, 64)
+    assert seen.abs().max() < 0.05
+
+
+def test_a_classifier_in_the_file_is_passed_over(tmp_path: Path, options: EncoderOptions) -> None:
+    bare = {name: t for name, t in network().state_dict().items() if "class_layers" not in name}
+    save_file(bare, tmp_path / "w")
+    without = create("monai-densenet121", EncoderOptions(tmp_path / "w", "cpu"))
+    image = noise(32, 32)
+    found = create("monai-densenet121", options).embed([image])
+    np.testing.assert_array_equal(without.embed([image]), found)
+
+
+def half(path: Path) -> None:
+    save(network(), path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def pickled(path: Path) -> None:
+    torch.save(network().state_dict(), path)
+
+
+def foreign(path: Path) -> None:
+    save_file({"blocks.0.weight": torch.zeros(2)}, path)
+
+
+def renamed(path: Path) -> None:
+    state = network().state_dict()
+    state["features.norm5.scale"] = state.pop("features.norm5.weight")
+    save_file(state, path)
+
+
+def reshaped(path: Path) -> None:
+    state = network().state_dict()
+    state["features.norm5.weight"] = torch.zeros(3)
+    save_file(state, path)
+
+
+def poisoned(path: Path) -> None:
+    state = network().state_dict()
+    state["features.norm5.weight"][0] = math.nan
+    save_file(state, path)
+
+
+def statistics(path: Path) -> None:
+    save(network(), path, {"mean": "none"})
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (half, "no whole safetensors file"),
+        (pickled, "no whole safetensors file"),
+        (foreign, "features.conv0.weight is missing"),
+        (renamed, "missing: features.norm5.weight; unexpected: features.norm5.scale"),
+        (reshaped, r"features.norm5.weight \(3,\) instead of \(1024,\)"),
+        (poisoned, "NaN or infinity in features.norm5.weight"),
+        (statistics, "metadata mean is 'none'"),
+    ],
+)
+def test_files_that_do_not_fit_are_named(tmp_path: Path, make: object, reason: str) -> None:
+    path = tmp_path / "weights.safetensors"
+    assert callable(make)
+    make(path)
+    with pytest.raises(EncoderError, match=reason) as caught:
+        create("monai-densenet121", EncoderOptions(weights=path, device="cpu"))
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "abacus"])
+def test_a_device_that_is_not_there(options: EncoderOptions, device: str) -> None:
+    with pytest.raises(EncoderError, match=device):
+        create("monai-densenet121", EncoderOptions(options.weights, device))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_gpu_and_cpu_agree(options: EncoderOptions) -> None:
+    images = [noise(300, 200, seed) for seed in range(4)]
+    on_gpu = create("monai-densenet121", EncoderOptions(options.weights, "cuda")).embed(images)
+    on_cpu = create("monai-densenet121", options).embed(images)
+    assert (on_gpu * on_cpu).sum(axis=1).min() > 0.999

@@ -1,0 +1,101 @@
+"""Names, what is missing, and the check of every answer."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from encoders.choice import SLICE_RULE
+from encoders.grayscale import WINDOW_RULE
+from encoders.image import GrayscaleImage
+from encoders.registry import (
+    CheckedEncoder,
+    EncoderError,
+    EncoderOptions,
+    create,
+    entries,
+    register,
+)
+from encoders.space import Space
+
+BLANK = GrayscaleImage(np.zeros((8, 8), np.float32))
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Gives the same vectors whatever it sees."""
+
+    vectors: NDArray[np.float32]
+
+    @property
+    def space(self) -> Space:
+        return Space("fixed", "1", "", "", "", "", "", dimension=2)
+
+    def embed(self, images: Sequence[GrayscaleImage]) -> NDArray[np.float32]:
+        return self.vectors
+
+
+def test_entries_tell_what_is_missing() -> None:
+    found = {entry.name: entry for entry in entries()}
+    assert set(found) >= {"baseline", "monai-densenet121"}
+    assert found["baseline"].missing() == []
+    assert "safetensors file" in found["monai-densenet121"].missing()[0]
+    gone = EncoderOptions(weights=Path("absent.safetensors"))
+    assert "absent.safetensors" in found["monai-densenet121"].missing(gone)[0]
+
+
+def test_an_unknown_name_gets_the_nearest() -> None:
+    with pytest.raises(EncoderError, match="did you mean monai-densenet121"):
+        create("densenet121")
+
+
+def test_an_encoder_without_its_weights_is_not_made() -> None:
+    with pytest.raises(EncoderError, match="safetensors"):
+        create("monai-densenet121")
+
+
+def test_a_name_is_given_once() -> None:
+    with pytest.raises(ValueError, match="baseline"):
+        register("baseline", summary="again")
+
+
+@pytest.mark.parametrize(
+    ("vectors", "reason"),
+    [
+        ([[np.nan, 1.0]], "NaN"),
+        ([[np.inf, 0.0]], "NaN or infinity"),
+        ([[1.0, 0.0, 0.0]], "shape"),
+        ([[1.0, 0.0], [0.0, 1.0]], "shape"),
+        ([[0.0, 0.0]], "length 0"),
+        ([[3.0, 4.0]], "length 5"),
+    ],
+)
+def test_unusable_vectors_are_refused(vectors: list[list[float]], reason: str) -> None:
+    encoder = CheckedEncoder(Fixed(np.array(vectors, np.float32)))
+    with pytest.raises(EncoderError, match=reason):
+        encoder.embed([BLANK])
+
+
+def test_usable_vectors_pass_and_nothing_gives_none() -> None:
+    encoder = CheckedEncoder(Fixed(np.array([[0.6, 0.8]], np.float32)))
+    assert encoder.embed([BLANK]).tolist() == [[pytest.approx(0.6), pytest.approx(0.8)]]
+    assert encoder.embed([]).shape == (0, 2)
+
+
+def test_the_baseline_is_one_of_them() -> None:
+    encoder = create("baseline")
+    ramp = GrayscaleImage(np.linspace(0, 1, 4096, dtype=np.float32).reshape(64, 64))
+    vectors = encoder.embed([ramp, BLANK])
+    assert vectors.shape == (2, encoder.space.dimension)
+    assert encoder.space.window_rule == WINDOW_RULE
+    assert encoder.space.slice_rule == SLICE_RULE
+
+
+def test_listing_encoders_needs_no_torch() -> None:
+    code = "import sys, encoders.registry as r; r.entries(); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
