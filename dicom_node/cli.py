@@ -179,16 +179,16 @@ def run_close(chosen: argparse.Namespace, settings: Settings) -> int:
 def run_failed(chosen: argparse.Namespace, settings: Settings) -> int:
     """What was set aside, with reasons: studies, reports not delivered, quarantined files."""
     with open_database(settings) as engine, engine.connect() as connection:
-        failed = [
+        failed: list[dict[str, str | None]] = [
             {"study": study.study_instance_uid, "reason": study.reason}
             for study in studies.failed(connection)
         ]
-        unsent = [
+        unsent: list[dict[str, str | None]] = [
             {"study": entry.study_instance_uid, "peer": entry.peer, "reason": entry.reason}
             for entry in sends.given_up(connection)
         ]
     files = Spool(settings.data_folder).quarantined()
-    found = {
+    found: dict[str, list[dict[str, str | None]]] = {
         "studies": failed,
         "reports": unsent,
         "files": [{"file": name, "reason": reason} for name, reason in files],

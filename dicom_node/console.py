@@ -65,7 +65,9 @@ def answer_text(answer: Answer) -> str:
 
 
 def _table(hits: tuple[Hit, ...]) -> str:
-    rows = [("rank", "percentile", "similarity", "modality", "age/sex", "date", "labels", "study")]
+    rows: list[tuple[str, ...]] = [
+        ("rank", "percentile", "similarity", "modality", "age/sex", "date", "labels", "study")
+    ]
     rows += [_row(hit) for hit in hits]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(

@@ -130,7 +130,8 @@ def _study_attributes(dataset: Dataset) -> dict[str, Any]:
     for keyword in STUDY_ATTRIBUTES:
         if keyword in dataset:
             kept[keyword] = dataset[keyword]
-    return _without_nul(kept.to_json_dict())
+    attributes: dict[str, Any] = _without_nul(kept.to_json_dict())
+    return attributes
 
 
 def _without_nul(value: Any) -> Any:

@@ -10,10 +10,10 @@ import os
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from io import BytesIO
 from pathlib import Path
 
 from pydicom.dataset import FileMetaDataset
+from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import UID
 
@@ -36,7 +36,7 @@ def file_meta(
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     if calling_ae:
         meta.SourceApplicationEntityTitle = calling_ae
-    buffer = BytesIO()
+    buffer = DicomBytesIO()
     write_file_meta_info(buffer, meta)
     return b"\0" * 128 + b"DICM" + buffer.getvalue()
 

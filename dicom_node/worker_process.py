@@ -10,6 +10,7 @@ import os
 import signal
 import threading
 from multiprocessing.connection import Connection as Pipe
+from typing import Any
 
 from sqlalchemy import Engine, Row
 from sqlalchemy.exc import DBAPIError
@@ -154,13 +155,13 @@ class WorkerLoop:
             self._try_again(job, f"{type(fault).__name__}: {fault}")
         return True
 
-    def _give_up(self, job: Row[*tuple[object, ...]], reason: str) -> None:
+    def _give_up(self, job: Row[*tuple[Any, ...]], reason: str) -> None:
         with self._engine.begin() as connection:
             JOBS.failed(connection, job.id, reason)
             studies.mark_failed(connection, job.study_id, reason)
         log.warning("study row %d failed: %s", job.study_id, reason)
 
-    def _try_again(self, job: Row[*tuple[object, ...]], reason: str) -> None:
+    def _try_again(self, job: Row[*tuple[Any, ...]], reason: str) -> None:
         with self._engine.begin() as connection:
             if not JOBS.again(connection, job, reason, self._rule):
                 studies.mark_failed(connection, job.study_id, reason)

@@ -6,13 +6,15 @@ from pydicom.uid import UID
 
 # Plugins in the order they are tried. GDCM stands where the stricter decoders cannot: it alone
 # reads JPEG lossless and 12-bit, and JPEG-LS streams with a header that pyjpegls refuses.
+# pylibjpeg-rle, written in Rust, panics on damaged runs, and a panic passes every `except
+# Exception`; pydicom's own decoder takes 40 ms for 3 million pixels where it takes 16.
 # pylibjpeg-libjpeg is GPL and never asked for.
 _COMPRESSED: dict[UID, tuple[str, ...]] = {
     uid.JPEGLSLossless: ("pyjpegls", "gdcm"),
     uid.JPEG2000Lossless: ("pylibjpeg",),
     uid.HTJ2KLossless: ("pylibjpeg",),
     uid.HTJ2KLosslessRPCL: ("pylibjpeg",),
-    uid.RLELossless: ("pylibjpeg",),
+    uid.RLELossless: ("pydicom",),
     uid.JPEGLosslessSV1: ("gdcm",),
     uid.JPEGLossless: ("gdcm",),
     uid.JPEGLSNearLossless: ("pyjpegls", "gdcm"),

@@ -35,7 +35,9 @@ class Queue:
     table: type[Job] | type[Send]
     topic: str
 
-    def claim(self, connection: Connection, *, node: str, lease_s: float) -> Row[Any] | None:
+    def claim(
+        self, connection: Connection, *, node: str, lease_s: float
+    ) -> Row[*tuple[Any, ...]] | None:
         """Takes the node's row that has waited longest, or one whose lease ran out."""
         table = self.table
         waiting = (
@@ -77,7 +79,9 @@ class Queue:
             .values(finished_at=func.now(), lease_until=None, **values)
         )
 
-    def again(self, connection: Connection, row: Row[Any], reason: str, rule: RetryRule) -> bool:
+    def again(
+        self, connection: Connection, row: Row[*tuple[Any, ...]], reason: str, rule: RetryRule
+    ) -> bool:
         """Queues a row again after a wait, or ends it as failed; True if it will be tried again."""
         if row.attempts >= rule.attempts:
             self.failed(connection, row.id, reason)

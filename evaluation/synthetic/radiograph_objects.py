@@ -128,7 +128,7 @@ def _add_digital(ds: Dataset, exposure: Exposure, form: StorageForm) -> None:
     view = _coded(_VIEWS[exposure.view])
     view.ViewModifierCodeSequence = []
     ds.ViewCodeSequence = [view]
-    ds.PatientOrientationCodeSequence = [_coded(Code("10904000", "SCT", "erect"))]
+    ds.PatientOrientationCodeSequence = [_coded(Code("C86043", "NCIt", "erect"))]
     if exposure.view == "AP":
         ds.PatientOrientationCodeSequence = [_coded(Code("102538003", "SCT", "recumbent"))]
         position = _coded(Code("40199007", "SCT", "supine"))

@@ -8,6 +8,8 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    MPEG2MPML,
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
@@ -112,7 +114,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_syntax_without_decoder_is_named() -> None:
     ds = image_object(gray(0, 1))
-    ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.100"
+    ds.file_meta.TransferSyntaxUID = MPEG2MPML
     assert "MPEG2" in refused(ds)
 
 
@@ -125,7 +127,7 @@ def test_no_transfer_syntax_names_its_tag() -> None:
 @pytest.mark.parametrize(
     "syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian]
 )
-def test_uncompressed_syntaxes_give_the_same_values(tmp_path: Path, syntax: str) -> None:
+def test_uncompressed_syntaxes_give_the_same_values(tmp_path: Path, syntax: UID) -> None:
     stored = np.arange(12, dtype=np.uint16).reshape(3, 4) * 257
     ds = image_object(stored)
     ds.file_meta.TransferSyntaxUID = syntax

@@ -1,6 +1,7 @@
 """The middle slice by geometry: the answers are read off the positions by eye."""
 
 import math
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -48,7 +49,7 @@ def test_middle_by_position(positions: list[float], expected: float) -> None:
     st.randoms(use_true_random=False),
 )
 def test_middle_moves_with_the_patient_and_not_with_the_order(
-    steps: list[int], shift: int, random: "st.randoms"
+    steps: list[int], shift: int, random: Random
 ) -> None:
     positions = [step * 0.7 for step in steps]
     expected = middle_z(positions)

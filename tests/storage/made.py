@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
+
 from storage import embeddings, studies
 from storage.answer import ImageReference, SpaceSummary
 from storage.embeddings import NewEmbedding

@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import Connection
+
 from storage import studies
 from storage.database import Listener
 from storage.queue import JOBS, RetryRule
-
 from tests.storage.made import NODE, received
 
 

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import Connection
+
 from storage import labels, search, studies
 from storage.answer import Answer, Label
 from storage.index import VectorIndex
 from storage.labels import LabelLine
-
 from tests.storage.made import add_study, space, unit
 
 

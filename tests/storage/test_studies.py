@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
+
 from storage import studies
 from storage.queue import JOBS
 from storage.studies import Recorded
-
 from tests.storage.made import NODE, NOON, received
 
 

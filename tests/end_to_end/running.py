@@ -1,0 +1,214 @@
+"""A real node in its own process, and DCMTK around it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import find_free_port
+from tests.waiting import wait_until
+
+DCMTK = Path("/usr/bin")
+REPORTED_CALLER = "STORESCU"
+INDEXED_CALLER = "ARCHIVE"
+
+
+def dcmtk(name: str) -> str:
+    """The path of a DCMTK or dicom3tools program; the test is left out where it is missing."""
+    path = DCMTK / name
+    if not path.exists():
+        pytest.skip(f"left out: {path} is not installed (packages dcmtk, dicom3tools)")
+    return str(path)
+
+
+@dataclass
+class Node:
+    """A node's folder, its settings, and its process while it runs."""
+
+    folder: Path
+    settings: Path
+    port: int
+    viewer_port: int
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def log(self) -> str:
+        """What the node has said so far."""
+        return (self.folder / "log").read_text(errors="replace")
+
+    def start(self) -> None:
+        """Starts ``likeness serve`` and waits until it listens."""
+        said = len(self.log)
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "dicom_node", "--settings", str(self.settings), "serve"],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+        def listens() -> bool:
+            assert self.process is not None
+            assert self.process.poll() is None, f"the node ended: {self.log}"
+            return " listens on " in self.log[said:]
+
+        wait_until(listens, "the node to listen", 120)
+
+    def kill(self) -> None:
+        """SIGKILL to the node, which takes its worker with it but not its PostgreSQL."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit status."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+    def likeness(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Runs the command line on this node's settings."""
+        return subprocess.run(
+            [sys.executable, "-m", "dicom_node", "--settings", str(self.settings), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def status(self) -> dict[str, Any]:
+        """``likeness status --json``."""
+        done = self.likeness("status", "--json")
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def wait_until_worked(self, count: int, timeout_s: float = 120) -> None:
+        """Waits until ``count`` studies are indexed or failed, and nothing is left to do."""
+
+        def worked() -> bool:
+            states = self.status()["studies"]
+            ended = states.get("indexed", 0) + states.get("failed", 0)
+            return bool(ended == count and sum(states.values()) == count)
+
+        wait_until(worked, f"{count} studies to be worked", timeout_s)
+
+    def store(self, *paths: Path, calling: str = REPORTED_CALLER) -> None:
+        """Sends files and folders with DCMTK's storescu; fails unless all were acknowledged."""
+        done = self.try_to_store(*paths, calling=calling)
+        assert done.returncode == 0, done.stderr + done.stdout
+
+    def try_to_store(
+        self, *paths: Path, calling: str = REPORTED_CALLER, options: Sequence[str] = ()
+    ) -> "subprocess.CompletedProcess[str]":
+        """Sends files and folders with DCMTK's storescu."""
+        return subprocess.run(
+            [
+                *(dcmtk("storescu"), "-v", "-aet", calling, "-aec", "LIKENESS", *options),
+                *("+sd", "+r", "127.0.0.1", str(self.port), *map(str, paths)),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+            env={**os.environ, "TCP_NODELAY": "1"},
+        )
+
+
+@contextmanager
+def node_in(folder: Path, *, close_after_s: float = 0.5, extra: str = "") -> Iterator[Node]:
+    """A node that has not started yet; it is stopped, with its PostgreSQL, when the block ends."""
+    port, viewer_port = find_free_port(), find_free_port()
+    settings = folder / "likeness.toml"
+    settings.write_text(
+        f"""
+data_folder = "data"
+{extra}
+[dicom]
+port = {port}
+[study]
+close_after_s = {close_after_s}
+[work]
+first_wait_s = 0.2
+[[peers]]
+name = "sender"
+ae_title = "{REPORTED_CALLER}"
+reports_to = "viewer"
+[[peers]]
+name = "viewer"
+ae_title = "STORESCP"
+host = "127.0.0.1"
+port = {viewer_port}
+"""
+    )
+    (folder / "log").touch()
+    node = Node(folder, settings, port, viewer_port)
+    try:
+        yield node
+    finally:
+        if node.process is not None and node.process.poll() is None:
+            node.stop()
+        node.likeness(
+            "status"
+        )  # takes the embedded PostgreSQL over from a killed node, and stops it
+
+
+@contextmanager
+def viewer(port: int, folder: Path) -> Iterator[Path]:
+    """DCMTK's storescp, which keeps each report it gets as a file in ``folder``."""
+    folder.mkdir(exist_ok=True)
+    process = subprocess.Popen(
+        [dcmtk("storescp"), "-od", str(folder), str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(lambda: _listens(port), "storescp to listen", 20)
+        yield folder
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _listens(port: int) -> bool:
+    tables = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
+    return re.search(rf":{port:04X} [0-9A-F]+:0000 0A", tables) is not None
+
+
+def reports_in(folder: Path) -> list[Path]:
+    """The complete files that storescp has written."""
+    return sorted(path for path in folder.iterdir() if path.name.startswith("SR"))
+
+
+def dciodvfy_errors(path: Path) -> list[str]:
+    """The lines in which dciodvfy calls something an error."""
+    done = subprocess.run(
+        [dcmtk("dciodvfy"), "-new", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return [line for line in done.stderr.splitlines() if line.startswith("Error")]
+
+
+def dsrdump(path: Path) -> str:
+    """The report as DCMTK's dsrdump prints it."""
+    done = subprocess.run(
+        [dcmtk("dsrdump"), "+Pl", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
