@@ -190,9 +190,10 @@ def _fill(demo: _Demo, count: int) -> None:
     sender = StoreSender(demo.settings.dicom, calling_ae=ARCHIVE_AE)
     truth: list[SyntheticStudy] = []
     bar = tqdm(total=count, unit="study", desc="sending", disable=None)
-    with bar, sender.association() as association:
+    with bar:
         for study in archive(count):
-            association.send(study.datasets)
+            with sender.association() as association:
+                association.send(study.datasets)
             truth.append(_without_pixels(study))
             bar.update()
     _wait_until_worked(demo, [study.study_instance_uid for study in truth])
@@ -212,11 +213,13 @@ def _wait_until_worked(demo: _Demo, uids: list[str]) -> None:
     give_up = time.monotonic() + WORK_S
     bar = tqdm(total=len(uids), unit="study", desc="indexing", disable=None)
     with bar, open_database(demo.settings) as engine:
-        while bar.n < bar.total:
+        done = 0
+        while done < len(uids):
+            before = done
             with engine.connect() as connection:
                 done = studies.count_done(connection, uids)
                 states = status_of(connection, demo.settings)
-            bar.update(done - bar.n)
+            bar.update(done - before)
             if time.monotonic() > give_up:
                 raise StartError(f"indexing takes too long: {json.dumps(states)}")
             time.sleep(LOOK_S)

@@ -98,8 +98,8 @@ class Answer:
 
     ``hits`` leave out the query's patient; ``priors`` are that patient's other studies, in the
     same form. ``searched`` counts the comparable studies of other patients, ``asked`` is k, and
-    ``level`` the percentile below which a study is not called similar. An answer without hits
-    is an answer: no similar study.
+    ``level`` the percentile that the best hit must reach for there to be a similar study at all.
+    An answer without hits is an answer: no similar study.
     """
 
     query: StudyRecord

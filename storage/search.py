@@ -104,13 +104,15 @@ def answer(connection: Connection, index: VectorIndex, question: Question) -> An
         searched=_count_searched(connection, question),
         asked=question.k,
         level=question.level,
-        hits=_similar_enough([hit for hit, _ in hits], question.level),
+        hits=_unless_unlike([hit for hit, _ in hits], question.level),
         priors=tuple(hit for hit, _ in _hits(connection, index, _priors(connection, question))),
     )
 
 
-def _similar_enough(hits: Sequence[Hit], level: float) -> tuple[Hit, ...]:
-    return tuple(hit for hit in hits if hit.percentile is None or hit.percentile >= level)
+def _unless_unlike(hits: Sequence[Hit], level: float) -> tuple[Hit, ...]:
+    """All the hits, or none where not even the best is called similar."""
+    best = max((hit.percentile for hit in hits if hit.percentile is not None), default=None)
+    return () if best is not None and best < level else tuple(hits)
 
 
 def _best(found: Iterable[Iterable[_Found]]) -> list[_Found]:

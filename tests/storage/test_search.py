@@ -125,7 +125,7 @@ def test_a_small_archive_gives_no_percentile(engine: Engine) -> None:
         assert _ask(connection, "1.1", level=99.0).hits[0].percentile is None
 
 
-def test_a_hit_below_the_level_is_not_called_similar(engine: Engine) -> None:
+def test_no_study_is_called_similar_where_the_best_is_below_the_level(engine: Engine) -> None:
     """Among random directions, an orthogonal neighbour is nothing special."""
     rng = np.random.default_rng(5)
     with engine.begin() as connection:
