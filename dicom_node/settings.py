@@ -89,10 +89,14 @@ class EncoderSettings(_Section):
 
 
 class SearchSettings(_Section):
-    """How many hits an answer holds, and from which percentile on a study is called similar."""
+    """How many hits an answer holds, and the percentile that the best of them must reach.
+
+    The default keeps out what is unlike everything here (noise, an inverted image, another body
+    part); an archive of some hundred studies can bear 90 (docs/benchmarks.md, "Abstention").
+    """
 
     k: int = Field(default=10, ge=1, le=100)
-    level: float = Field(default=90.0, ge=0, le=100)
+    level: float = Field(default=10.0, ge=0, le=100)
 
 
 class WorkSettings(_Section):
