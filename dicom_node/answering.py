@@ -1,10 +1,7 @@
 """Searches for a study's neighbours, keeps the audit, makes the report and queues its sending."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from io import BytesIO
-from typing import TYPE_CHECKING
 
 from pydicom.uid import generate_uid
 from sqlalchemy.engine import Connection
@@ -16,32 +13,27 @@ from storage import audit, reports, search, studies
 from storage.answer import Answer, SpaceSummary
 from storage.index import VectorIndex
 
-if TYPE_CHECKING:
-    from dicom_node.worker import Worker
 
-
-def answer_sender(connection: Connection, worker: Worker, study_id: int) -> None:
+def answer_sender(
+    connection: Connection,
+    study_id: int,
+    *,
+    index: VectorIndex,
+    space: SpaceSummary,
+    settings: Settings,
+    node: str,
+) -> None:
     """Answers the peer that sent the study, if the settings name one to have its reports."""
     state = studies.state_by_id(connection, study_id)
-    receiver = worker.settings.receiver_of_reports(state.calling_ae)
+    receiver = settings.receiver_of_reports(state.calling_ae)
     if receiver is None:
         return
-    found = ask(
-        connection,
-        worker.index,
-        study_id,
-        space=worker.space,
-        settings=worker.settings,
-        asked_by=f"dicom:{state.calling_ae}",
-    )
+    asked_by = f"dicom:{state.calling_ae}"
+    found = ask(connection, index, study_id, space=space, settings=settings, asked_by=asked_by)
     report_id = keep_report(
-        connection,
-        found,
-        revision=state.revision,
-        device_uid=worker.node,
-        settings=worker.settings,
+        connection, found, revision=state.revision, device_uid=node, settings=settings
     )
-    reports.send_to(connection, report_id, peer=receiver.name, node=worker.node)
+    reports.send_to(connection, report_id, peer=receiver.name, node=node)
 
 
 def ask(

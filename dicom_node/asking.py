@@ -11,9 +11,10 @@ from dicom_node.reading import reference_of
 from dicom_node.received import MALFORMED, UnreadableError, study_facts
 from dicom_node.settings import Settings
 from encoders.choice import ChosenImage
+from encoders.encoder import EncoderOptions
 from encoders.grayscale import read_image
 from encoders.header import HeaderError, ImageHeader
-from encoders.registry import EncoderOptions, create
+from encoders.registry import create
 from storage import audit, embeddings, search, snapshot, studies
 from storage.answer import Answer, SpaceSummary, StudyRecord
 from storage.index import VectorIndex, snapshot_path

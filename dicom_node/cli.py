@@ -14,7 +14,7 @@ from tqdm import tqdm
 from dicom_node import answering, asking, scu
 from dicom_node.console import answer_json, answer_text
 from dicom_node.database import open_database
-from dicom_node.identity import SOFTWARE_VERSION, device_uid
+from dicom_node.identity import SOFTWARE_VERSION, IdentityError, device_uid
 from dicom_node.ingest import Ingest, files_under
 from dicom_node.logs import configure_logging
 from dicom_node.received import UnreadableError
@@ -25,6 +25,7 @@ from dicom_node.settings import Settings, SettingsError, load_settings
 from dicom_node.spool import Spool
 from dicom_node.status import status_of, status_text
 from encoders import registry
+from encoders.encoder import EncoderError
 from encoders.image import PixelError
 from storage import labels, reports, sends, snapshot, studies
 from storage.database import DatabaseError
@@ -33,9 +34,10 @@ from storage.search import SearchError
 
 KNOWN_FAULTS = (
     DatabaseError,
+    IdentityError,
     PixelError,
     PortTakenError,
-    registry.EncoderError,
+    EncoderError,
     ReportError,
     SearchError,
     SettingsError,
@@ -61,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _could_not(str(fault))
     except DBAPIError as fault:
         return _could_not(f"the database failed: {str(fault.orig).strip()}")
+    except OSError as fault:  # the data folder, mostly: not ours to write, or the disk is full
+        return _could_not(str(fault))
     except KeyboardInterrupt:
         return _could_not("interrupted")
 

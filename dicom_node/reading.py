@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from dicom_node.identity import SOFTWARE_VERSION
 from dicom_node.spool import Spool
 from encoders.choice import ChosenImage, choose_images
+from encoders.encoder import Encoder
 from encoders.grayscale import read_image
 from encoders.header import ImageHeader
 from encoders.image import GrayscaleImage, PixelError
 from encoders.picture import to_png
-from encoders.registry import Encoder
 from storage.answer import ImageReference
 from storage.embeddings import NewEmbedding
 from storage.studies import StoredInstance

@@ -1,4 +1,4 @@
-"""A loop that works until it is told to stop, and waits out a database that does not answer."""
+"""A loop that works until told to stop, and waits out a database or a disk that does not answer."""
 
 import logging
 import threading
@@ -10,7 +10,7 @@ from storage.database import DatabaseError
 
 log = logging.getLogger(__name__)
 
-DATABASE_WAIT_S = 1.0
+WAIT_S = 1.0
 
 
 def run_rounds(
@@ -21,8 +21,8 @@ def run_rounds(
 ) -> None:
     """Does each of ``first`` once, then ``each`` again and again until ``stop`` is set.
 
-    While the database does not answer, the step at hand is repeated every second; a line is
-    logged when that begins and when it ends.
+    While the database does not answer or the disk refuses, the step at hand is repeated every
+    second; a line is logged when that begins and when it ends.
     """
     steps = list(first)
     away = False
@@ -31,12 +31,13 @@ def run_rounds(
             step = steps[0] if steps else each
             step()
             del steps[:1]
-        except (DBAPIError, DatabaseError) as fault:
+        except (DBAPIError, DatabaseError, OSError) as fault:
             if not away:
-                log.error("%s waits for the database: %s", name, str(fault).splitlines()[0])
+                what = "disk" if isinstance(fault, OSError) else "database"
+                log.error("%s waits for the %s: %s", name, what, str(fault).splitlines()[0])
             away = True
-            stop.wait(DATABASE_WAIT_S)
+            stop.wait(WAIT_S)
         else:
             if away:
-                log.info("%s goes on: the database answers again", name)
+                log.info("%s goes on", name)
             away = False

@@ -5,8 +5,9 @@ import logging
 import multiprocessing
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
@@ -45,11 +46,11 @@ def serve(settings: Settings) -> None:
     with ExitStack() as stack:
         stack.enter_context(_only_node_on(settings.data_folder))
         engine = stack.enter_context(open_database(settings))
-        worker = stack.enter_context(_running_receiver(settings, engine, stop))
+        roles = stack.enter_context(_running_roles(settings, engine, stop))
         dicom = settings.dicom
         log.info("%s listens on %s:%d", dicom.ae_title, dicom.bind, dicom.port)
         while not stop.wait(LOOK_S):
-            worker.restart_if_dead()
+            roles.look()
         log.info("stopping")
 
 
@@ -67,10 +68,24 @@ def _only_node_on(folder: Path) -> Iterator[None]:
         yield
 
 
+@dataclass(frozen=True)
+class _Roles:
+    worker: "WorkerProcess"
+    threads: Sequence[threading.Thread]
+
+    def look(self) -> None:
+        """Starts a dead worker again; a dead thread is a fault of ours and ends the node."""
+        self.worker.restart_if_dead()
+        for thread in self.threads:
+            if not thread.is_alive():
+                raise StartError(
+                    f"{thread.name} ended unexpectedly (its traceback is above). Nothing that was "
+                    "acknowledged is lost: start the node again, and report the traceback"
+                )
+
+
 @contextmanager
-def _running_receiver(
-    settings: Settings, engine: Engine, stop: threading.Event
-) -> Iterator["WorkerProcess"]:
+def _running_roles(settings: Settings, engine: Engine, stop: threading.Event) -> Iterator[_Roles]:
     node = device_uid(settings.data_folder)
     spool = Spool(settings.data_folder)
     spool.sweep()
@@ -80,12 +95,15 @@ def _running_receiver(
         scp = start_scp(settings.dicom, settings.peers, spool, intake)
         stack.callback(scp.shutdown)
         worker = stack.enter_context(WorkerProcess(settings, engine))
-        for role in (intake.run, delivery.run):
-            thread = threading.Thread(target=role, args=(stop,), name=role.__qualname__)
+        threads = [
+            threading.Thread(target=intake.run, args=(stop,), name="intake"),
+            threading.Thread(target=delivery.run, args=(stop,), name="delivery"),
+        ]
+        for thread in threads:
             thread.start()
             stack.callback(thread.join)
         stack.callback(stop.set)
-        yield worker
+        yield _Roles(worker, threads)
 
 
 class WorkerProcess:
@@ -134,4 +152,7 @@ class WorkerProcess:
         """What the dead worker had claimed is released when the new one starts."""
         if self._process is not None and not self._process.is_alive():
             log.error("the worker died (exit code %s); starting another", self._process.exitcode)
-            self._start()
+            try:
+                self._start()
+            except StartError as fault:  # perhaps the database is away: look again soon
+                log.error("the worker did not start: %s", fault)

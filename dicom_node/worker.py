@@ -8,7 +8,7 @@ from dicom_node import answering
 from dicom_node.reading import read_study
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool
-from encoders.registry import Encoder
+from encoders.encoder import Encoder
 from storage import embeddings, studies
 from storage.answer import SpaceSummary
 from storage.index import VectorIndex
@@ -43,9 +43,16 @@ class Worker:
         with self.engine.begin() as connection:
             embeddings.replace(connection, space=self.space, study_id=study_id, new=new)
             studies.keep_reasons(connection, read.left_out)
-            studies.mark_indexed(connection, study_id)
 
         with self.engine.begin() as connection:
             self.index.catch_up(connection)
-            answering.answer_sender(connection, self, study_id)  # search, report, queue the send
+            answering.answer_sender(  # search, report, queue the send
+                connection,
+                study_id,
+                index=self.index,
+                space=self.space,
+                settings=self.settings,
+                node=self.node,
+            )
+            studies.mark_indexed(connection, study_id)
             JOBS.done(connection, job_id)

@@ -23,7 +23,8 @@ from dicom_node.rounds import run_rounds
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool
 from dicom_node.worker import Worker
-from encoders.registry import EncoderError, create
+from encoders.encoder import EncoderError
+from encoders.registry import create
 from encoders.space import Space
 from storage import embeddings, studies
 from storage.answer import SpaceSummary
@@ -142,6 +143,9 @@ class WorkerLoop:
             )
         if job is None:
             return False
+        if job.attempts > self._rule.attempts:
+            self._give_up(job, f"the worker died {self._rule.attempts} times working on it")
+            return True
         try:
             self._worker.work(job.id, job.study_id)
         except UnworkableStudyError as fault:

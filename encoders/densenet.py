@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from encoders.choice import SLICE_RULE
+from encoders.encoder import EncoderError, EncoderOptions
 from encoders.grayscale import WINDOW_RULE
 from encoders.image import GrayscaleImage
-from encoders.registry import EncoderError, EncoderOptions
 from encoders.space import Space
 from encoders.weights import Weights, load_into, read_weights
 

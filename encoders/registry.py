@@ -4,48 +4,16 @@ import difflib
 import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from encoders.encoder import Encoder, EncoderError, EncoderOptions
 from encoders.image import GrayscaleImage
 from encoders.space import Space
 
 UNIT_LENGTH_TOLERANCE = 1e-3
 """How far from 1 the length of a vector may be."""
-
-
-class EncoderError(Exception):
-    """An encoder cannot be made or gave no usable vector; the message names cause and remedy."""
-
-
-@dataclass(frozen=True)
-class EncoderOptions:
-    """What a site sets for an encoder.
-
-    Attributes:
-        weights: a local safetensors file, for encoders that need one.
-        device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
-        threads: CPU threads of the network, 0 for the library's own choice.
-    """
-
-    weights: Path | None = None
-    device: str = "auto"
-    threads: int = 0
-
-
-class Encoder(Protocol):
-    """What makes vectors of images."""
-
-    @property
-    def space(self) -> Space:
-        """What this encoder's vectors mean."""
-
-    def embed(self, images: Sequence[GrayscaleImage]) -> NDArray[np.float32]:
-        """One vector per image, float32, shape (images, dimension), each of unit length."""
-
 
 Factory = Callable[[EncoderOptions], Encoder]
 

@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from encoders.registry import EncoderError
+from encoders.encoder import EncoderError
 
 _CHUNK_BYTES = 1 << 20
 _LISTED = 5  # names in a message; a foreign file differs in hundreds

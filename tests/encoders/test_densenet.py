@@ -11,8 +11,9 @@ from monai.networks.nets.densenet import DenseNet121
 from safetensors.torch import save_file
 
 from encoders.densenet import Preprocessing
+from encoders.encoder import EncoderError, EncoderOptions
 from encoders.image import GrayscaleImage
-from encoders.registry import EncoderError, EncoderOptions, create
+from encoders.registry import create
 
 
 def network(channels: int = 1) -> DenseNet121:

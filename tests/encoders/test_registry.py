@@ -11,12 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from encoders.choice import SLICE_RULE
+from encoders.encoder import EncoderError, EncoderOptions
 from encoders.grayscale import WINDOW_RULE
 from encoders.image import GrayscaleImage
 from encoders.registry import (
     CheckedEncoder,
-    EncoderError,
-    EncoderOptions,
     create,
     entries,
     register,
