@@ -253,12 +253,13 @@ def run_reindex(_: argparse.Namespace, settings: Settings) -> int:
 
 def run_encoders_list(chosen: argparse.Namespace, settings: Settings) -> int:
     """The encoders this version knows, and what each still needs here."""
+    options = asking.encoder_options(settings)
     rows = [
         {
             "name": entry.name,
             "in_use": entry.name == settings.encoder.name,
             "summary": entry.summary,
-            "needs_weights": entry.needs_weights,
+            "missing": entry.missing(options),
         }
         for entry in registry.entries()
     ]
@@ -266,8 +267,9 @@ def run_encoders_list(chosen: argparse.Namespace, settings: Settings) -> int:
         _print_json(rows)
         return 0
     for row in rows:
-        needs = "; needs encoder.weights = a local safetensors file" if row["needs_weights"] else ""
-        print(f"{'*' if row['in_use'] else ' '} {row['name']}: {row['summary']}{needs}")
+        print(f"{'*' if row['in_use'] else ' '} {row['name']}: {row['summary']}")
+        for lack in row["missing"]:
+            print(f"    missing here: {lack}")
     return 0
 
 
