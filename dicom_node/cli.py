@@ -254,21 +254,23 @@ def run_reindex(_: argparse.Namespace, settings: Settings) -> int:
 def run_encoders_list(chosen: argparse.Namespace, settings: Settings) -> int:
     """The encoders this version knows, and what each still needs here."""
     options = asking.encoder_options(settings)
-    rows = [
-        {
-            "name": entry.name,
-            "in_use": entry.name == settings.encoder.name,
-            "summary": entry.summary,
-            "missing": entry.missing(options),
-        }
-        for entry in registry.entries()
-    ]
+    used = settings.encoder.name
     if chosen.json:
-        _print_json(rows)
+        _print_json(
+            [
+                {
+                    "name": entry.name,
+                    "in_use": entry.name == used,
+                    "summary": entry.summary,
+                    "missing": entry.missing(options),
+                }
+                for entry in registry.entries()
+            ]
+        )
         return 0
-    for row in rows:
-        print(f"{'*' if row['in_use'] else ' '} {row['name']}: {row['summary']}")
-        for lack in row["missing"]:
+    for entry in registry.entries():
+        print(f"{'*' if entry.name == used else ' '} {entry.name}: {entry.summary}")
+        for lack in entry.missing(options):
             print(f"    missing here: {lack}")
     return 0
 
