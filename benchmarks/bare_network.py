@@ -8,7 +8,7 @@ from monai.networks.nets.densenet import DenseNet121
 from safetensors.torch import save_file
 
 from encoders.densenet import DEFAULT_SIZE, DenseNetEncoder, load_densenet
-from encoders.registry import EncoderOptions
+from encoders.encoder import EncoderOptions
 
 
 def write_random_weights(path: Path) -> None:

@@ -179,7 +179,7 @@ def parts_of(node: Node, timings: Sequence[Timing], close_after_s: float) -> lis
                 Study.study_instance_uid, Study.closed_at, Study.indexed_at, Report.created_at
             ).join(Report, Report.study_id == Study.id)
         ).all()
-    moments = {row[0]: [moment.timestamp() - wall for moment in row[1:]] for row in rows}
+    moments = {row[0]: [at.timestamp() - wall for at in row[1:] if at is not None] for row in rows}
     return [
         list(np.diff([t.last_response + close_after_s, *moments[t.study_instance_uid], t.arrival]))
         for t in timings

@@ -14,6 +14,7 @@ from encoders.choice import ChosenImage
 from encoders.encoder import EncoderOptions
 from encoders.grayscale import read_image
 from encoders.header import HeaderError, ImageHeader
+from encoders.image import PixelError
 from encoders.registry import create
 from storage import audit, embeddings, search, snapshot, studies
 from storage.answer import Answer, SpaceSummary, StudyRecord
@@ -70,12 +71,15 @@ def ask_with_file(
     """The answer for an image file from outside, which is not taken into the archive.
 
     Raises:
-        UnreadableError, PixelError: the file is no DICOM image, or cannot be decoded.
+        UnreadableError: the file is no DICOM image, or cannot be decoded.
         SearchError: its encoder is not the one in use.
     """
     study, chosen = _read_question(path)
     encoder = create(settings.encoder.name, encoder_options(settings))
-    image = read_image(path, chosen.frame)
+    try:
+        image = read_image(path, chosen.frame)
+    except PixelError as fault:
+        raise UnreadableError(f"{path}: {fault}") from fault
     vector = encoder.embed([image])[0]
     with engine.begin() as connection:
         space = space_in_use(connection)

@@ -15,11 +15,15 @@ IMPLEMENTATION_VERSION_NAME = f"LIKENESS_{SOFTWARE_VERSION}"[:16]
 _DEVICE_UID_FILE = "device-uid"
 
 
+class IdentityError(ValueError):
+    """The file that keeps the node's own UID holds none; the message names it and the remedy."""
+
+
 def device_uid(data_folder: Path) -> UID:
     """This node's own UID: made at the first start, the same for ever after.
 
     Raises:
-        ValueError: the file that keeps it holds no UID.
+        IdentityError: the file that keeps it holds no UID.
     """
     path = data_folder / _DEVICE_UID_FILE
     if not path.exists():
@@ -29,5 +33,5 @@ def device_uid(data_folder: Path) -> UID:
         aside.rename(path)
     uid = UID(path.read_text(encoding="ascii").strip())
     if not uid.is_valid:
-        raise ValueError(f"{path} holds no UID; restore it from a backup, or remove it")
+        raise IdentityError(f"{path} holds no UID; restore it from a backup, or remove it")
     return uid

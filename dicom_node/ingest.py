@@ -8,10 +8,13 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset, read_preamble
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from dicom_node.received import MALFORMED, UnreadableError, read_received
 from dicom_node.spool import Spool, file_meta
 from storage import studies
+from storage.database import is_outage, refusal
+from storage.studies import ReceivedInstance
 
 
 def files_under(paths: Iterable[Path]) -> Iterator[Path]:
@@ -42,24 +45,34 @@ class Ingest:
             self.outcomes["refused"] += 1
             return f"{path}: {fault}"
         try:
-            received = read_received(self._spool.path(name), name)
+            self._record(read_received(self._spool.path(name), name))
         except UnreadableError as fault:
-            self._spool.quarantine(name, str(fault))
-            self.outcomes["refused"] += 1
-            return f"{path}: quarantined: {fault}"
+            reason = str(fault)
+        except DBAPIError as fault:
+            if is_outage(fault):
+                raise
+            reason = refusal(fault)
+        else:
+            return None
+        self._spool.quarantine(name, reason)
+        self.outcomes["refused"] += 1
+        return f"{path}: quarantined: {reason}"
+
+    def _record(self, received: ReceivedInstance) -> None:
         with self._engine.begin() as connection:
             recorded, surplus = studies.record(connection, received, received_by=self._node)
         if surplus is not None:
             self._spool.remove(surplus)
         self.outcomes[recorded.value] += 1
         self._touched.add(received.study_instance_uid)
-        return None
 
     def _spooled(self, path: Path) -> str:
         try:
             content = path.read_bytes()
             meta, start = _file_meta_of(content)
             return self._spool.put(_our_meta(meta), memoryview(content)[start:])
+        except OSError as fault:
+            raise UnreadableError(f"cannot be taken in: {fault.strerror}") from fault
         except MALFORMED as fault:
             raise UnreadableError(f"not readable as DICOM: {fault}") from fault
 

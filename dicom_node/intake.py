@@ -17,7 +17,7 @@ from dicom_node.received import UnreadableError, read_received
 from dicom_node.rounds import run_rounds
 from dicom_node.spool import Spool
 from storage import studies
-from storage.database import is_outage
+from storage.database import is_outage, refusal
 from storage.studies import ReceivedInstance
 
 log = logging.getLogger(__name__)
@@ -100,8 +100,7 @@ class Intake:
     def _find_culprit(self, received: Sequence[ReceivedInstance], fault: DBAPIError) -> None:
         """One instance that the database refuses must not keep out the others of its batch."""
         if len(received) == 1:
-            reason = f"refused by the database: {str(fault.orig).splitlines()[0]}"
-            self._quarantine(received[0].spool_name, reason)
+            self._quarantine(received[0].spool_name, refusal(fault))
             return
         for instance in received:
             self._record([instance.spool_name])

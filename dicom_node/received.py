@@ -9,9 +9,9 @@ from typing import Any
 
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
 from dicom_node.spool import received_at
+from encoders.elements import READ_ERRORS
 from encoders.header import HeaderError, ImageHeader
 from storage.studies import ReceivedInstance
 
@@ -33,18 +33,8 @@ STUDY_ATTRIBUTES = (
 )
 """What of the patient and study modules (PS3.3 C.7.1.1, C.7.2.1) answers and reports need."""
 
-# What pydicom raises on malformed elements, beside its own InvalidDicomError.
-MALFORMED = (
-    AttributeError,
-    EOFError,
-    InvalidDicomError,
-    KeyError,
-    NotImplementedError,
-    OSError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
+MALFORMED = READ_ERRORS
+"""What pydicom was seen to raise on malformed elements."""
 
 
 class UnreadableError(Exception):
@@ -71,7 +61,7 @@ def _received(dataset: Dataset, path: Path, name: str) -> ReceivedInstance:
         series_instance_uid=_uid(dataset, "SeriesInstanceUID"),
         sop_instance_uid=_uid(dataset, "SOPInstanceUID"),
         sop_class_uid=_uid(dataset, "SOPClassUID"),
-        transfer_syntax_uid=str(dataset.file_meta.TransferSyntaxUID),
+        transfer_syntax_uid=_uid(dataset.file_meta, "TransferSyntaxUID"),
         modality=_text(dataset, "Modality") or "",
         series_description=_text(dataset, "SeriesDescription"),
         **study_facts(dataset),
@@ -80,7 +70,7 @@ def _received(dataset: Dataset, path: Path, name: str) -> ReceivedInstance:
         spool_name=name,
         sha256=_dataset_digest(dataset, path),
         size_bytes=path.stat().st_size,
-        calling_ae=str(dataset.file_meta.get("SourceApplicationEntityTitle", "")).strip(),
+        calling_ae=_text(dataset.file_meta, "SourceApplicationEntityTitle") or "",
         received_at=received_at(name),
     )
 

@@ -100,6 +100,9 @@ def handle_store(event: Event, spool: Spool, intake: Intake) -> int:
     """Answers a C-STORE request; see ``store`` for what each status means."""
     try:
         return store(event, spool, intake)
+    except OSError as fault:
+        log.error("cannot write to the spool %s: %s", spool.folder, fault.strerror)
+        return OUT_OF_RESOURCES
     except Exception:  # boundary: whatever goes wrong, the sender gets a failure status
         log.exception("C-STORE of %s failed", event.request.AffectedSOPInstanceUID)
         return PROCESSING_FAILURE
@@ -108,9 +111,11 @@ def handle_store(event: Event, spool: Spool, intake: Intake) -> int:
 def store(event: Event, spool: Spool, intake: Intake) -> int:
     """Writes the instance to the spool.
 
-    0x0000: durable on disk. 0xA700: it cannot be written; the sender should try again. 0xA900:
-    the data set is another SOP class or instance than the request says. 0xC000: it cannot be
-    read; the bytes are kept in quarantine with the reason.
+    0x0000: durable on disk. 0xA900: the data set is another SOP class or instance than the
+    request says. 0xC000: it cannot be read; the bytes are kept in quarantine with the reason.
+
+    Raises:
+        OSError: it cannot be written (answered with 0xA700; the sender should try again).
     """
     request, syntax = event.request, event.context.transfer_syntax
     data = request.DataSet.getbuffer()
@@ -130,12 +135,7 @@ def store(event: Event, spool: Spool, intake: Intake) -> int:
         log.warning("refused %s: the data set says %s", request.AffectedSOPInstanceUID, identity)
         return NOT_OF_ITS_SOP_CLASS
     intake.carries(id(event.assoc), identity[2])
-    try:
-        name = spool.put(meta, data)
-    except OSError as fault:
-        log.error("cannot write to the spool %s: %s", spool.folder, fault.strerror)
-        return OUT_OF_RESOURCES
-    intake.arrived(name)
+    intake.arrived(spool.put(meta, data))
     return SUCCESS
 
 

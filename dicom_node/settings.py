@@ -14,6 +14,7 @@ from typing import Annotated, Any, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -39,8 +40,14 @@ def _ae_title(value: str) -> str:
     return stripped
 
 
+def _none_if_empty(value: object) -> object:
+    return None if value == "" else value
+
+
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+NotSet = BeforeValidator(_none_if_empty)
+"""TOML has no null: an empty text stands for a key that is not set."""
 
 
 class _Section(BaseModel):
@@ -83,7 +90,7 @@ class EncoderSettings(_Section):
     """What turns images into vectors."""
 
     name: str = "baseline"
-    weights: Path | None = None
+    weights: Annotated[Path | None, NotSet] = None
     device: str = "auto"
     threads: int = Field(default=0, ge=0)
 
@@ -130,13 +137,22 @@ class Settings(_Section):
     """The whole of it. Relative paths count from the folder of the settings file."""
 
     data_folder: Path = Path.home() / ".local/share/likeness"
-    database_url: str | None = None
+    database_url: Annotated[str | None, NotSet] = None
     dicom: DicomSettings = DicomSettings()
     study: StudySettings = StudySettings()
     encoder: EncoderSettings = EncoderSettings()
     search: SearchSettings = SearchSettings()
     work: WorkSettings = WorkSettings()
     peers: tuple[Peer, ...] = ()
+
+    @model_validator(mode="after")
+    def _somebody_is_listed(self) -> Self:
+        # pynetdicom takes an empty list of calling AE titles to mean that all may call
+        if self.dicom.listed_peers_only and not self.peers:
+            raise ValueError(
+                "dicom.listed_peers_only: needs a [[peers]] entry for each sender; there is none"
+            )
+        return self
 
     @model_validator(mode="after")
     def _peers_fit_together(self) -> Self:
@@ -224,7 +240,8 @@ def _override(values: dict[str, Any], environment: Mapping[str, str]) -> Iterato
             continue
         *section, key = keys[variable]
         target = values.setdefault(section[0], {}) if section else values
-        target[key] = value
+        if isinstance(target, dict):  # else the file has no table there, which is told as a fault
+            target[key] = value
 
 
 def environment_keys() -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -7,6 +7,7 @@ The network's UIDs never name a file. Who sent a file stands in its File Meta In
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 _TIME = "%Y%m%d/%H%M%S.%f"
 _SUFFIX = ".dcm"
 _ASIDE = ".part"
+_OURS = re.compile(r"\d{8}/\d{6}\.\d{6}-[0-9a-f]{8}\.dcm", re.ASCII)
 
 
 def file_meta(
@@ -79,10 +81,10 @@ class Spool:
         return self.folder / name
 
     def names(self) -> Iterator[str]:
-        """The names of all complete files, oldest first."""
+        """The names of all complete files of ours, oldest first."""
         for day in sorted(entry for entry in self.folder.iterdir() if entry.is_dir()):
-            for path in sorted(day.glob(f"*{_SUFFIX}")):
-                yield f"{day.name}/{path.name}"
+            names = (f"{day.name}/{path.name}" for path in sorted(day.iterdir()))
+            yield from filter(_OURS.fullmatch, names)
 
     def sweep(self) -> int:
         """Removes what a crash left half written (never acknowledged); returns how many."""

@@ -1,6 +1,5 @@
 """Sends studies to a node by C-STORE, as a modality would: for the demo and the benchmarks."""
 
-import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -8,7 +7,6 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
-from pynetdicom.events import Event
 from pynetdicom.sop_class import (
     ComputedRadiographyImageStorage,
     CTImageStorage,
@@ -16,7 +14,7 @@ from pynetdicom.sop_class import (
     Verification,
 )
 
-from dicom_node.scu import SendError
+from dicom_node.scu import SendError, handle_open
 from dicom_node.settings import DicomSettings
 
 SOP_CLASSES = (
@@ -75,7 +73,7 @@ class StoreSender:
         association = self._ae.associate(
             *self._address,
             ae_title=self._called,
-            evt_handlers=[(evt.EVT_CONN_OPEN, _no_delay)],
+            evt_handlers=[(evt.EVT_CONN_OPEN, handle_open)],
         )
         if not association.is_established:
             raise SendError(f"no association with {self._called} at {self._address}")
@@ -83,7 +81,3 @@ class StoreSender:
             yield OpenAssociation(association)
         finally:
             association.release()
-
-
-def _no_delay(event: Event) -> None:
-    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -61,7 +61,16 @@ def _first_line(fault: SQLAlchemyError) -> str:
 
 def is_outage(fault: DBAPIError) -> bool:
     """True if the server or the connection is at fault, not what was asked of it."""
-    return isinstance(fault, OperationalError) or bool(fault.connection_invalidated)
+    # SQLSTATE class 54, program limit exceeded, is an OperationalError too: a text too long for
+    # an index, say. It would be refused again and again.
+    too_much_asked = str(getattr(fault.orig, "pgcode", None) or "").startswith("54")
+    outage = isinstance(fault, OperationalError) and not too_much_asked
+    return outage or bool(fault.connection_invalidated)
+
+
+def refusal(fault: DBAPIError) -> str:
+    """Why the database did not take what it was given, in one line, for the quarantine."""
+    return f"refused by the database: {_first_line(fault)}"
 
 
 @contextmanager

@@ -41,23 +41,26 @@ def read_csv(path: Path) -> list[LabelLine]:
             missing = [name for name in REQUIRED_COLUMNS if name not in (reader.fieldnames or [])]
             if missing:
                 raise LabelError(f"{path}: the header line lacks {', '.join(missing)}")
-            return _parsed(path, list(reader))
+            return _parsed(path, [(reader.line_num, row) for row in reader])
     except UnicodeDecodeError as fault:
         raise LabelError(f"{path} is not UTF-8 text: {fault}") from fault
     except (OSError, csv.Error) as fault:
         raise LabelError(f"{path} cannot be read: {fault}") from fault
 
 
-def _parsed(path: Path, rows: Sequence[dict[str, str | None]]) -> list[LabelLine]:
+def _parsed(path: Path, rows: Sequence[tuple[int, dict[str, str | None]]]) -> list[LabelLine]:
     lines: list[LabelLine] = []
     faults: list[str] = []
-    for number, row in enumerate(rows, start=2):
+    for number, row in rows:
         uid, name = (row["study_instance_uid"] or "").strip(), (row["label"] or "").strip()
         value = (row["value"] or "").strip()
+        code, scheme = (row.get("code") or "").strip(), (row.get("scheme") or "").strip()
         if not uid or not name or value not in {"1", "0", "-1"}:
             faults.append(f"line {number}: needs a study UID, a label and a value of 1, 0 or -1")
             continue
-        code, scheme = (row.get("code") or "").strip(), (row.get("scheme") or "").strip()
+        if "\0" in uid + name + code + scheme:  # which PostgreSQL text cannot hold
+            faults.append(f"line {number}: holds a NUL character")
+            continue
         lines.append(LabelLine(uid, Label(name, int(value), code or None, scheme or None)))
     if faults:
         more = f" and {len(faults) - MAX_FAULTS} more" if len(faults) > MAX_FAULTS else ""

@@ -54,6 +54,8 @@ class Recorded(Enum):
     """The same bytes under the same SOP Instance UID were here already: nothing changed."""
     REPLACED = "replaced"
     """Other bytes came under a known SOP Instance UID: the study is worked again."""
+    OUTDATED = "outdated"
+    """Other bytes are here that came later: nothing changed."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,10 @@ def record(
     """Records an instance and reopens its study, unless the very same bytes are here already.
 
     Returns what was done, and the spool name that is needed no longer: the new file's for an
-    identical duplicate, the old file's for a replaced one.
+    identical duplicate or an outdated one, the old file's for a replaced one.
     """
     known = connection.execute(
-        select(Instance.spool_name, Instance.sha256).where(
+        select(Instance.spool_name, Instance.sha256, Instance.received_at).where(
             Instance.sop_instance_uid == received.sop_instance_uid
         )
     ).one_or_none()
@@ -84,6 +86,9 @@ def record(
         # the file is the recorded one and must stay.
         surplus = None if known.spool_name == received.spool_name else received.spool_name
         return Recorded.IDENTICAL, surplus
+    if known is not None and known.received_at > received.received_at:
+        # The replaced file was still to be removed when the node was killed, and is found again.
+        return Recorded.OUTDATED, received.spool_name
     if known is not None:
         connection.execute(
             delete(Instance).where(Instance.sop_instance_uid == received.sop_instance_uid)

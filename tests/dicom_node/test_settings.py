@@ -99,9 +99,7 @@ def test_all_faults_are_told_at_once_each_by_its_key(tmp_path: Path) -> None:
         ("zzzzzzzz = 1", "zzzzzzzz: no such setting"),
     ],
 )
-def test_an_unknown_key_is_named_with_its_nearest(
-    tmp_path: Path, text: str, expected: str
-) -> None:
+def test_an_unknown_key_is_named_with_its_nearest(tmp_path: Path, text: str, expected: str) -> None:
     (fault,) = _faults(tmp_path, text)
     assert fault.startswith(expected)
 
@@ -183,7 +181,9 @@ def test_an_ae_title_of_the_standard_is_taken(title: str) -> None:
     assert DicomSettings(ae_title=title).ae_title == title.strip()
 
 
-@pytest.mark.parametrize("title", ["", "   ", "SEVENTEEN LETTERS", "A\\B", "A\tB", "ÄRZTE", "A\x7f"])
+@pytest.mark.parametrize(
+    "title", ["", "   ", "SEVENTEEN LETTERS", "A\\B", "A\tB", "ÄRZTE", "A\x7f"]
+)
 def test_an_ae_title_against_the_standard_is_refused(title: str) -> None:
     with pytest.raises(ValidationError, match="an AE title"):
         DicomSettings(ae_title=title)
@@ -203,7 +203,9 @@ def test_listening_beyond_this_machine_needs_listed_peers(bind: str) -> None:
 
 def test_an_empty_list_of_peers_never_means_everybody(tmp_path: Path) -> None:
     (fault,) = _faults(tmp_path, "[dicom]\nbind = '0.0.0.0'\nlisted_peers_only = true")
-    assert fault == "dicom.listed_peers_only: needs a [[peers]] entry for each sender; there is none"
+    assert (
+        fault == "dicom.listed_peers_only: needs a [[peers]] entry for each sender; there is none"
+    )
 
 
 @pytest.mark.parametrize(

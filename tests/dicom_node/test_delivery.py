@@ -1,0 +1,165 @@
+"""Reports on their way back: sent, tried again with longer waits, given up, sent on demand."""
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydicom.uid import CTImageStorage
+from sqlalchemy import Engine, Row, text
+
+from dicom_node.delivery import Delivery
+from dicom_node.settings import Peer, Settings, WorkSettings
+from storage import reports, sends, studies
+from storage.queue import SENDS
+from tests.dicom_node.conftest import NODE
+from tests.dicom_node.receivers import peer_at, receiver, report_file
+from tests.storage.made import received
+from tests.waiting import wait_until
+
+
+def _queue_report(engine: Engine, study: str = "1.2.3", peer: str = "pacs") -> None:
+    with engine.begin() as connection:
+        studies.record(connection, received(study, f"{study}.1.1"), received_by=NODE)
+        report = reports.add(
+            connection,
+            study_id=studies.load_by_uid(connection, study).id,
+            revision=1,
+            series_instance_uid="1",
+            sop_class_uid="2",
+            sop_instance_uid=f"{study}.9",
+            dicom=report_file(study),
+        )
+        reports.send_to(connection, report, peer=peer, node=NODE)
+
+
+def _delivery(engine: Engine, *peers: Peer, attempts: int = 3, wait_s: float = 0) -> Delivery:
+    work = WorkSettings(send_attempts=attempts, first_wait_s=wait_s)
+    return Delivery(engine, Settings(peers=peers, work=work), node=NODE)
+
+
+def _send(engine: Engine) -> Row[*tuple[Any, ...]]:
+    with engine.connect() as connection:
+        return connection.execute(text("SELECT *, run_after - now() AS wait FROM sends")).one()
+
+
+def test_a_queued_report_is_sent_once(engine: Engine, free_port: int) -> None:
+    _queue_report(engine)
+    delivery = _delivery(engine, peer_at(free_port))
+    with receiver(free_port) as got:
+        assert delivery.send_next()
+        assert not delivery.send_next()
+    assert [dataset.StudyInstanceUID for dataset in got.datasets] == ["1.2.3"]
+    assert _send(engine).state == "done"
+
+
+def test_a_warning_ends_the_send(engine: Engine, free_port: int) -> None:
+    _queue_report(engine)
+    with receiver(free_port, 0xB000):
+        assert _delivery(engine, peer_at(free_port)).send_next()
+    assert _send(engine).state == "done"
+
+
+def test_a_refused_report_waits_longer_each_time(engine: Engine, free_port: int) -> None:
+    _queue_report(engine)
+    delivery = _delivery(engine, peer_at(free_port), attempts=12, wait_s=100)
+    waits = []
+    with receiver(free_port, 0xA700):
+        for _ in range(3):
+            assert delivery.send_next()
+            assert not delivery.send_next()
+            waits.append(round(_send(engine).wait / timedelta(seconds=100)))
+            _make_due(engine)
+    assert waits == [1, 2, 4]
+    assert "answered 0xA700" in _send(engine).reason
+
+
+def _make_due(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE sends SET run_after = now()"))
+
+
+def test_a_report_is_given_up_and_sent_again_on_demand(engine: Engine, free_port: int) -> None:
+    _queue_report(engine)
+    delivery = _delivery(engine, peer_at(free_port), attempts=2)
+    assert delivery.send_next()
+    assert delivery.send_next()
+    assert not delivery.send_next()
+    with engine.begin() as connection:
+        (given_up,) = sends.given_up(connection)
+        assert (given_up.study_instance_uid, given_up.peer) == ("1.2.3", "pacs")
+        assert "does not answer" in (given_up.reason or "")
+        assert sends.retry(connection, "1.2.4") == 0
+        assert sends.retry(connection, "1.2.3") == 1
+        assert sends.retry(connection, None) == 0
+    with receiver(free_port) as got:
+        assert delivery.send_next()
+    assert len(got.datasets) == 1
+
+
+def test_all_given_up_reports_are_sent_again_at_once(engine: Engine, free_port: int) -> None:
+    for study in ("1.2.3", "1.2.4"):
+        _queue_report(engine, study)
+    delivery = _delivery(engine, peer_at(free_port), attempts=1)
+    assert delivery.send_next()
+    assert delivery.send_next()
+    with engine.begin() as connection:
+        assert sends.retry(connection, None) == 2
+    with receiver(free_port) as got:
+        assert delivery.send_next()
+        assert delivery.send_next()
+    assert sorted(entry.StudyInstanceUID for entry in got.datasets) == ["1.2.3", "1.2.4"]
+
+
+@pytest.mark.parametrize(
+    ("peers", "reason"),
+    [
+        ((), "the settings name no peer 'pacs'"),
+        ((Peer(name="pacs", ae_title="PACS"),), "give no host and port"),
+        ((peer_at(104, host="no host"),), "its host has no address"),
+    ],
+)
+def test_a_peer_that_cannot_be_reached_by_the_settings_is_a_reason(
+    engine: Engine, peers: tuple[Peer, ...], reason: str
+) -> None:
+    _queue_report(engine)
+    assert _delivery(engine, *peers, attempts=1).send_next()
+    assert _send(engine).state == "failed"
+    assert reason in _send(engine).reason
+
+
+def test_a_peer_without_reports_is_a_reason(engine: Engine, free_port: int) -> None:
+    _queue_report(engine)
+    with receiver(free_port, sop_classes=[CTImageStorage]):
+        assert _delivery(engine, peer_at(free_port)).send_next()
+    assert "does not take Comprehensive 3D SR Storage" in _send(engine).reason
+
+
+def test_one_peer_that_is_down_does_not_keep_back_the_others(
+    engine: Engine, free_port: int
+) -> None:
+    _queue_report(engine, "1.2.3", peer="down")
+    _queue_report(engine, "1.2.4")
+    delivery = _delivery(engine, peer_at(free_port), peer_at(1, name="down"), wait_s=100)
+    with receiver(free_port) as got:
+        assert delivery.send_next()
+        assert delivery.send_next()
+    assert [dataset.StudyInstanceUID for dataset in got.datasets] == ["1.2.4"]
+
+
+def test_a_running_delivery_wakes_for_a_report_and_takes_back_what_died(
+    engine: Engine, free_port: int
+) -> None:
+    """The first was claimed by an earlier life of this node, killed before it was sent."""
+    _queue_report(engine, "1.2.3")
+    with engine.begin() as connection:
+        assert SENDS.claim(connection, node=NODE, lease_s=3600) is not None
+    stop = threading.Event()
+    thread = threading.Thread(target=_delivery(engine, peer_at(free_port)).run, args=(stop,))
+    with receiver(free_port) as got:
+        thread.start()
+        wait_until(lambda: len(got.datasets) == 1, "the earlier report to be sent")
+        _queue_report(engine, "1.2.4")
+        wait_until(lambda: len(got.datasets) == 2, "the new report to be sent")
+        stop.set()
+        thread.join()

@@ -1,0 +1,314 @@
+"""The index beside the database: its snapshot, how it catches up, and how the two are compared."""
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from numpy.typing import NDArray
+from sqlalchemy import Engine, text
+from sqlalchemy.engine import Connection
+
+from storage import embeddings, snapshot
+from storage.index import VectorIndex, differences, open_index, snapshot_path
+from storage.snapshot import SnapshotError
+from tests.storage.made import add_study, space, unit
+
+SPACE = space(3)
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    """A transaction that is never committed."""
+    with engine.connect() as opened:
+        yield opened
+
+
+def _archive(connection: Connection, count: int = 3) -> list[int]:
+    """Studies 1.0, 1.1, ... of one vector each; returns their rows."""
+    return [add_study(connection, SPACE, f"1.{n}", [unit(1, n, n * n)]) for n in range(count)]
+
+
+def _current(connection: Connection) -> VectorIndex:
+    index = VectorIndex(SPACE.id, SPACE.dimension)
+    index.catch_up(connection)
+    return index
+
+
+def _saved(connection: Connection, folder: Path) -> Path:
+    path = snapshot_path(folder, SPACE.id)
+    _current(connection).save(path)
+    return path
+
+
+def test_a_snapshot_gives_the_index_back(connection: Connection, tmp_path: Path) -> None:
+    _archive(connection)
+    index = VectorIndex.load(_saved(connection, tmp_path), SPACE)
+    before = _current(connection)
+    assert (index.count, index.watermark) == (3, before.watermark)
+    assert index.ids().tolist() == before.ids().tolist()
+    np.testing.assert_array_equal(index.vectors(index.ids()), before.vectors(before.ids()))
+    assert index.catch_up(connection) == 0
+
+
+def test_nothing_is_left_beside_the_snapshot(connection: Connection, tmp_path: Path) -> None:
+    path = _saved(connection, tmp_path)
+    _archive(connection)
+    _saved(connection, tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_any_altered_byte_is_noticed(connection: Connection, tmp_path: Path) -> None:
+    _archive(connection)
+    path = _saved(connection, tmp_path)
+    content = path.read_bytes()
+    start = content.index(b"\n") + 1
+    for at in range(start, len(content), 7):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        with pytest.raises(SnapshotError, match="checksum"):
+            VectorIndex.load(path, SPACE)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+def test_a_truncated_snapshot_is_noticed(
+    connection: Connection, tmp_path: Path, share: float
+) -> None:
+    _archive(connection)
+    path = _saved(connection, tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(SnapshotError):
+        VectorIndex.load(path, SPACE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"space_id": "another"}, "it holds space another of 3"),
+        ({"dimension": 4}, "it holds space space-a of 4"),
+        ({"count": 2}, "it holds 3 vectors, not 2"),
+        ({"format": "likeness-index-0"}, "its format is 'likeness-index-0'"),
+        ({"sha256": ""}, "its checksum does not match"),
+        ({"more": 1}, "not a snapshot's header"),
+    ],
+)
+def test_a_header_that_does_not_fit_is_told(
+    connection: Connection, tmp_path: Path, changes: dict[str, object], expected: str
+) -> None:
+    _archive(connection)
+    path = _saved(connection, tmp_path)
+    line, payload = path.read_bytes().split(b"\n", 1)
+    path.write_bytes(json.dumps(json.loads(line) | changes).encode() + b"\n" + payload)
+    with pytest.raises(SnapshotError, match=expected):
+        VectorIndex.load(path, SPACE)
+
+
+@pytest.mark.parametrize("line", [b"", b"\n", b"[]\n", b"{}\n", b"\xff\xfe\n", b"x" * 5000])
+def test_a_file_that_is_no_snapshot_is_told(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "foreign.index"
+    path.write_bytes(line)
+    with pytest.raises(SnapshotError, match="not a snapshot's header"):
+        snapshot.read(path)
+
+
+def test_a_bad_snapshot_is_set_aside_and_the_index_rebuilt(
+    connection: Connection, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _archive(connection)
+    path = _saved(connection, tmp_path)
+    for number in (1, 2):
+        path.write_bytes(b"spoilt %d" % number)
+        with caplog.at_level(logging.WARNING):
+            index = open_index(connection, tmp_path, SPACE)
+        assert differences(connection, index) == []
+        assert index.count == 3
+        assert not path.exists()
+        aside = tmp_path / f"{path.name}.corrupt-{number}"
+        assert aside.read_bytes() == b"spoilt %d" % number
+        assert f"set aside as {aside.name}" in caplog.text
+
+
+def test_a_good_snapshot_is_caught_up_not_rebuilt(connection: Connection, tmp_path: Path) -> None:
+    rows = _archive(connection)
+    path = _saved(connection, tmp_path)
+    embeddings.retire_study(connection, space_id=SPACE.id, study_id=rows[0])
+    add_study(connection, SPACE, "1.9", [unit(0, 0, 1), unit(0, 1, 0)])
+    index = VectorIndex.load(path, SPACE)
+    assert index.catch_up(connection) == 3  # one retired, two new
+    assert differences(connection, open_index(connection, tmp_path, SPACE)) == []
+    assert path.exists()
+
+
+def test_without_a_snapshot_the_index_is_built(connection: Connection, tmp_path: Path) -> None:
+    _archive(connection)
+    assert open_index(connection, tmp_path / "none yet", SPACE).count == 3
+
+
+def test_vectors_of_another_space_stay_out(connection: Connection) -> None:
+    _archive(connection)
+    add_study(connection, space(3, "b"), "1.9", [unit(1, 0, 0)])
+    assert _current(connection).count == 3
+
+
+def test_equal_index_and_database_differ_in_nothing(connection: Connection) -> None:
+    _archive(connection)
+    assert differences(connection, _current(connection)) == []
+
+
+def test_a_vector_missing_from_the_index_is_found(connection: Connection) -> None:
+    _archive(connection, 1)
+    empty = VectorIndex(SPACE.id, SPACE.dimension)
+    (key,) = _current(connection).ids()
+    assert differences(connection, empty) == [f"embedding {key} is not in the index"]
+
+
+def test_a_retired_vector_still_in_the_index_is_found(connection: Connection) -> None:
+    rows = _archive(connection, 2)
+    index = _current(connection)
+    first = index.ids()[0]
+    embeddings.retire_study(connection, space_id=SPACE.id, study_id=rows[0])
+    expected = [f"embedding {first} is in the index but not in the database"]
+    assert differences(connection, index) == expected
+
+
+def test_a_vector_of_a_deleted_study_is_found(connection: Connection) -> None:
+    _archive(connection, 2)
+    index = _current(connection)
+    connection.execute(text("DELETE FROM studies WHERE study_instance_uid = '1.1'"))
+    expected = [f"embedding {index.ids()[1]} is in the index but not in the database"]
+    assert differences(connection, index) == expected
+
+
+def test_a_vector_that_is_another_is_found(connection: Connection) -> None:
+    _archive(connection, 2)
+    index = _current(connection)
+    key = int(index.ids()[1])
+    nearly = index.vectors([key])[0].copy()
+    nearly[0] = np.nextafter(nearly[0], np.float32(2))
+    connection.execute(
+        text("UPDATE embeddings SET vector = :v WHERE id = :id"),
+        {"v": nearly.tobytes(), "id": key},
+    )
+    expected = [f"embedding {key} differs between index and database"]
+    assert differences(connection, index) == expected
+
+
+@pytest.mark.parametrize(
+    "vector", [unit(1, 0), np.array([np.nan, 0, 1], np.float32), np.zeros((1, 3), np.float32)]
+)
+def test_a_query_that_is_no_vector_of_the_space_is_refused(vector: NDArray[np.float32]) -> None:
+    with pytest.raises(ValueError, match="3 finite numbers"):
+        VectorIndex(SPACE.id, 3).search(vector, 1)
+
+
+def test_asking_for_no_neighbour_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        VectorIndex(SPACE.id, 3).search(unit(1, 0, 0), 0)
+
+
+def test_an_empty_index_has_no_neighbours() -> None:
+    assert VectorIndex(SPACE.id, 3).search(unit(1, 0, 0), 5) == []
+
+
+def test_neighbours_come_nearest_first_with_their_cosine_distance(connection: Connection) -> None:
+    for number, vector in enumerate([unit(0, 1, 0), unit(1, 0, 0), unit(3, 4, 0), unit(-1, 0, 0)]):
+        add_study(connection, SPACE, f"1.{number}", [vector])
+    index = _current(connection)
+    first = int(index.ids()[0])
+    found = index.search(unit(1, 0, 0), 10)
+    assert [neighbour.key - first for neighbour in found] == [1, 2, 0, 3]
+    distances = [neighbour.distance for neighbour in found]
+    assert distances == pytest.approx([0.0, 0.4, 1.0, 2.0], abs=1e-6)
+
+
+def test_an_id_that_is_not_held_is_a_key_error(connection: Connection) -> None:
+    _archive(connection, 1)
+    with pytest.raises(KeyError, match="not in the index"):
+        _current(connection).vectors([987_654])
+
+
+COORDINATE = st.integers(-3, 3)
+VECTORS = st.tuples(*[COORDINATE] * 3).filter(any).map(lambda numbers: unit(*numbers))
+STUDIES = st.integers(0, 3).map(lambda number: f"1.{number}")
+
+
+class IndexBesideDatabase(RuleBasedStateMachine):
+    """Studies are embedded, embedded anew and retired; the index keeps up, dies and comes back.
+
+    The model is a dictionary of what each study's live vectors should be.
+    """
+
+    connection: Connection
+    folder: Path
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connection.rollback()
+        embeddings.use_space(self.connection, SPACE)
+        self.path = snapshot_path(self.folder, SPACE.id)
+        self.path.unlink(missing_ok=True)
+        self.live: dict[str, list[NDArray[np.float32]]] = {}
+        self.rows: dict[str, int] = {}
+        self.index = VectorIndex(SPACE.id, SPACE.dimension)
+
+    @rule(study=STUDIES, vectors=st.lists(VECTORS, max_size=3))
+    def embed(self, study: str, vectors: list[NDArray[np.float32]]) -> None:
+        """A study's vectors, in place of those it had."""
+        self.rows[study] = add_study(self.connection, SPACE, study, vectors)
+        self.live[study] = vectors
+
+    @rule(study=STUDIES)
+    def retire(self, study: str) -> None:
+        """A study's vectors are taken away."""
+        if study in self.rows:
+            embeddings.retire_study(self.connection, space_id=SPACE.id, study_id=self.rows[study])
+            self.live[study] = []
+
+    @rule()
+    def save(self) -> None:
+        """The owner writes a snapshot, perhaps of an index that lags behind."""
+        self.index.save(self.path)
+
+    @rule(spoil=st.booleans())
+    def restart(self, spoil: bool) -> None:
+        """The owner dies and starts again, now and then with a spoilt snapshot."""
+        if spoil and self.path.exists():
+            self.path.write_bytes(self.path.read_bytes()[:-1])
+        self.index = open_index(self.connection, self.folder, SPACE)
+
+    @rule(query=VECTORS, k=st.integers(1, 8))
+    def search(self, query: NDArray[np.float32], k: int) -> None:
+        """A caught-up index finds what brute force over the model finds."""
+        self.index.catch_up(self.connection)
+        everything = [vector for vectors in self.live.values() for vector in vectors]
+        expected = sorted(1.0 - float(vector @ query) for vector in everything)[:k]
+        found = [neighbour.distance for neighbour in self.index.search(query, k)]
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+    @rule()
+    def compare(self) -> None:
+        """A caught-up index is the database's equal, and holds what the model says."""
+        self.index.catch_up(self.connection)
+        assert differences(self.connection, self.index) == []
+        assert self.index.count == sum(len(vectors) for vectors in self.live.values())
+
+    @invariant()
+    def no_id_is_held_twice(self) -> None:
+        """FAISS would take an id a second time without a word."""
+        held = self.index.ids().tolist()
+        assert len(held) == len(set(held))
+
+
+def test_index_and_database_stay_equal_whatever_happens(
+    connection: Connection, tmp_path: Path
+) -> None:
+    IndexBesideDatabase.connection, IndexBesideDatabase.folder = connection, tmp_path
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        IndexBesideDatabase,
+        settings=settings(max_examples=25, stateful_step_count=15, deadline=None),
+    )
