@@ -57,7 +57,9 @@ def ask_by_uid(
     with engine.begin() as connection:
         state = studies.state_of(connection, study_instance_uid)
         if state is None:
-            raise search.SearchError(f"study {study_instance_uid} is not in this archive")
+            raise search.SearchError(
+                f"{study_instance_uid} is neither a file nor a study of this archive"
+            )
         space = space_in_use(connection)
         index = read_only_index(connection, settings, space)
         return answering.ask(

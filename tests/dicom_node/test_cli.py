@@ -1,4 +1,4 @@
-"""The command line in-process, on a real database: data on stdout, faults in one line, exit codes."""
+"""The command line in-process, on a real database: data on stdout, one line for a fault."""
 
 import json
 from collections.abc import Callable
@@ -160,15 +160,15 @@ def test_a_spoilt_device_uid_is_named(likeness: Likeness, settings_file: Path) -
     assert f"{path} holds no UID" in likeness("ingest", settings_file).could_not()
 
 
-@pytest.mark.parametrize(
-    "arguments", [["search", NO_SUCH], ["report", NO_SUCH, "-o", "x"], ["close", NO_SUCH]]
-)
+@pytest.mark.parametrize("arguments", [["report", NO_SUCH, "-o", "x"], ["close", NO_SUCH]])
 def test_a_study_that_never_came_is_named(likeness: Likeness, arguments: list[str]) -> None:
     assert likeness(*arguments).could_not() == f"study {NO_SUCH} is not in this archive"
 
 
-def test_a_question_that_is_neither_a_study_nor_a_file(likeness: Likeness) -> None:
-    assert "missing.dcm is not in this archive" in likeness("search", "missing.dcm").could_not()
+@pytest.mark.parametrize("question", [NO_SUCH, "missing.dcm"])
+def test_a_question_that_is_neither_a_study_nor_a_file(likeness: Likeness, question: str) -> None:
+    said = likeness("search", question).could_not()
+    assert said == f"{question} is neither a file nor a study of this archive"
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_question_that_is_neither_a_study_nor_a_file(likeness: Likeness) -> No
     ],
 )
 def test_a_file_without_an_image_cannot_be_asked_with(
-    likeness: Likeness, tmp_path: Path, attributes: dict[str, None], expected: str
+    likeness: Likeness, tmp_path: Path, attributes: dict[str, Any], expected: str
 ) -> None:
     path = written(tmp_path / "asked.dcm", radiograph(**attributes))
     assert f"{path}: {expected}" in likeness("search", path).could_not()
@@ -334,7 +334,7 @@ def test_a_file_from_outside_finds_its_own_kind(
     path = written(tmp_path / "asked.dcm", radiograph("1.9.1.1", study="1.9", PatientID="P9"))
     found = json.loads(likeness("search", path, "--json").out)
     assert {hit["study_instance_uid"] for hit in found["hits"][:2]} == set(archive[:2])
-    assert likeness("search", "1.9").could_not() == "study 1.9 is not in this archive"
+    assert likeness("search", "1.9").could_not().startswith("1.9 is neither")
 
 
 def test_an_answer_for_people_is_a_table(likeness: Likeness, archive: list[str]) -> None:

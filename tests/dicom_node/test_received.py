@@ -73,8 +73,9 @@ UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID"
 @pytest.mark.parametrize("keyword", UIDS)
 @pytest.mark.parametrize("value", [None, ""])
 def test_a_missing_uid_is_named(tmp_path: Path, keyword: str, value: str | None) -> None:
+    attributes: dict[str, Any] = {keyword: value}
     with pytest.raises(UnreadableError, match=f"{keyword} is missing"):
-        _read(tmp_path, radiograph(**{keyword: value}))
+        _read(tmp_path, radiograph(**attributes))
 
 
 @pytest.mark.parametrize("keyword", UIDS)

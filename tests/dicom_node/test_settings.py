@@ -53,7 +53,7 @@ def test_the_sample_shows_every_key() -> None:
     values = tomllib.loads(_uncommented_sample())
     assert {key for peer in values.pop("peers") for key in peer} == set(Peer.model_fields)
     tables = {key: value for key, value in values.items() if isinstance(value, dict)}
-    shown = {(key,) for key in values.keys() - tables.keys()}
+    shown: set[tuple[str, ...]] = {(key,) for key in values.keys() - tables.keys()}
     shown |= {(section, key) for section, table in tables.items() for key in table}
     assert shown == {path for _, path in environment_keys()}
 

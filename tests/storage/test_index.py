@@ -308,7 +308,7 @@ def test_index_and_database_stay_equal_whatever_happens(
     connection: Connection, tmp_path: Path
 ) -> None:
     IndexBesideDatabase.connection, IndexBesideDatabase.folder = connection, tmp_path
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         IndexBesideDatabase,
         settings=settings(max_examples=25, stateful_step_count=15, deadline=None),
     )
