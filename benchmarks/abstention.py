@@ -30,7 +30,7 @@ Percentiles = NDArray[np.float64]
 SIZES = (20, 50, 250)
 LEVELS = (10.0, 75.0, 90.0)
 HELD_OUT = 200
-NOISE_SHAPE = (512, 512)
+NOISE_IMAGES, NOISE_SHAPE = 20, (512, 512)
 
 
 def chest_images(data: Path) -> list[ManifestRow]:
@@ -56,6 +56,21 @@ def foreign_sets(data: Path) -> Iterator[tuple[str, Vectors]]:
     rows = read_manifest(data / "multi" / "manifest.csv")
     for name in sorted({row.column("set") for row in rows}):
         yield name, vectors_of([row for row in rows if row.column("set") == name])
+
+
+def archive_and_asked(data: Path, seed: int) -> tuple[Vectors, dict[str, Vectors]]:
+    """Return the chest radiographs that archives are drawn from, and what asks, by its name."""
+    rows = chest_images(data)
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(rows))
+    held_out = [rows[number] for number in order[:HELD_OUT]]
+    asked = {
+        "chest radiographs, other patients": vectors_of(held_out),
+        "the same, inverted": vectors_of(held_out, inverted=True),
+        **dict(foreign_sets(data)),
+        "noise": noise(NOISE_IMAGES, rng),
+    }
+    return vectors_of([rows[number] for number in order[HELD_OUT:]]), asked
 
 
 def reached(archive: Vectors, asked: Vectors) -> Percentiles:
@@ -115,17 +130,7 @@ def main() -> None:
     add("--seed", type=int, default=1, help="of what is drawn (1)")
     options = parser.parse_args()
     told = provenance("benchmarks.abstention")
-    rows = chest_images(options.data)
-    rng = np.random.default_rng(options.seed)
-    order = rng.permutation(len(rows))
-    held_out = [rows[number] for number in order[:HELD_OUT]]
-    asked = {
-        "chest radiographs, other patients": vectors_of(held_out),
-        "the same, inverted": vectors_of(held_out, inverted=True),
-        **dict(foreign_sets(options.data)),
-        "noise": noise(HELD_OUT // 10, rng),
-    }
-    chest = vectors_of([rows[number] for number in order[HELD_OUT:]])
+    chest, asked = archive_and_asked(options.data, options.seed)
     found = {size: over_draws(chest, asked, size, options.draws, options.seed) for size in SIZES}
     print("Percentile that the best hit reaches:\n")
     print("\n".join(percentile_table(found)))

@@ -45,6 +45,12 @@ NETWORK_TARGET_S = 0.5
 """What ``monai-densenet121`` may take beyond the bare forward pass."""
 ENCODERS = ("baseline", "monai-densenet121")
 PASSES = 3
+"""Bare forward passes before each question."""
+LOG_SHOWN = 2000
+
+
+class NoReportError(Exception):
+    """An answer did not come; the message names the study."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ class Timing:
 class Cell:
     """The answers to one kind of study by one encoder; times in seconds, ``close_after`` off.
 
-    ``parts`` are medians of: closing the study; reading and embedding; writing the vector;
+    ``parts`` are medians of: closing the study; reading and embedding it, and writing the vector;
     searching, making and sending the report.
     """
 
@@ -132,7 +138,7 @@ def ask(
     """Send one study and wait for its report.
 
     Raises:
-        SystemExit: none came within ``wait_s``.
+        NoReportError: none came within ``wait_s``, or one on another study.
     """
     uid = str(datasets[0].StudyInstanceUID)
     with sender.association() as association:
@@ -141,9 +147,9 @@ def ask(
     try:
         arrival = arrivals.get(timeout=wait_s)
     except queue.Empty:
-        raise SystemExit(f"no report on {kind.name} {uid} within {wait_s:g} s") from None
+        raise NoReportError(f"no report on {kind.name} {uid} within {wait_s:g} s") from None
     if arrival.study_instance_uid != uid:
-        raise SystemExit(f"a report on {arrival.study_instance_uid} came, not on {uid}")
+        raise NoReportError(f"a report on {arrival.study_instance_uid} came, not on {uid}")
     return Timing(uid, kind, last_response, arrival.at)
 
 
@@ -152,7 +158,8 @@ def ask_in_turn(
 ) -> tuple[list[Timing], list[float]]:
     """Return ``runs`` + 1 timings of each kind, alternating, and the bare forward passes between.
 
-    A failure shows the end of the node's log.
+    Raises:
+        NoReportError: an answer did not come.
     """
     sender = StoreSender(load_settings(node.settings).dicom, calling_ae=REPORTED_CALLER)
     timings, passes = [], []
@@ -175,9 +182,9 @@ def parts_of(node: Node, timings: Sequence[Timing], close_after_s: float) -> lis
     wall = time.time() - time.perf_counter()
     with open_database(load_settings(node.settings)) as engine, engine.connect() as connection:
         rows = connection.execute(
-            select(
-                Study.study_instance_uid, Study.closed_at, Study.indexed_at, Report.created_at
-            ).join(Report, Report.study_id == Study.id)
+            select(Study.study_instance_uid, Study.closed_at, Report.created_at).join(
+                Report, Report.study_id == Study.id
+            )
         ).all()
     moments = {row[0]: [at.timestamp() - wall for at in row[1:] if at is not None] for row in rows}
     return [
@@ -216,7 +223,10 @@ def measure(
     ):
         node.start()
         fill(node, options.archive)
-        timings, passes = ask_in_turn(node, options.runs, options.close_after, network)
+        try:
+            timings, passes = ask_in_turn(node, options.runs, options.close_after, network)
+        except NoReportError as fault:
+            raise SystemExit(f"{fault}; the node's log ends:\n{node.log[-LOG_SHOWN:]}") from fault
         forward = float(np.median(passes)) if passes else None
         if forward is not None:
             target = forward + NETWORK_TARGET_S
@@ -232,8 +242,8 @@ def tables(measured: Sequence[Cell]) -> Iterator[str]:
         columns = (*(_ms(value) for value in times), "yes" if cell.met else "no", _ms(cell.first))
         yield f"| {cell.kind} | {cell.encoder} | {' | '.join(columns)} |"
     yield "\nWhere the time goes, medians:\n"
-    yield "| study | encoder | close | read, embed | write vector | search, report, send |"
-    yield "|---|---|---|---|---|---|"
+    yield "| study | encoder | close | read, embed, write vector | search, report, send |"
+    yield "|---|---|---|---|---|"
     for cell in measured:
         yield f"| {cell.kind} | {cell.encoder} | {' | '.join(map(_ms, cell.parts))} |"
 

@@ -7,6 +7,7 @@ Everything goes the way that a hospital's images would: by C-STORE over a socket
 import json
 import os
 import queue
+import signal
 import socket
 import subprocess
 import sys
@@ -111,6 +112,7 @@ def run_demo(folder: Path, count: int, *, once: bool, say: Say) -> int:
     Raises:
         StartError, PortTakenError: the node cannot start; the message says why.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop the node, too
     demo = _prepare(folder)
     with _running_node(demo):
         _fill(demo, count)
