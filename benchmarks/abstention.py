@@ -136,7 +136,7 @@ def main() -> None:
     print("\n".join(percentile_table(found)))
     print("\nShare of questions that get an answer:\n")
     print("\n".join(answered_table(found)))
-    counts = ", ".join(f"{name} {len(vectors)}" for name, vectors in asked.items())
+    counts = "; ".join(f"{name}: {len(vectors)}" for name, vectors in asked.items())
     print(f"\nImages that ask: {counts}. Archives are drawn from {len(chest)} patients.\n")
     print("\n".join(as_list(told)))
 

@@ -78,11 +78,7 @@ def keep_report(
     before = reports.latest(connection, answer.query.id)
     dataset = make_report(
         answer,
-        device=Device(
-            uid=device_uid,
-            ae_title=settings.dicom.ae_title,
-            software_version=SOFTWARE_VERSION,
-        ),
+        device=this_device(device_uid, settings),
         sop_instance_uid=generate_uid(prefix=None),
         series_instance_uid=generate_uid(prefix=None),
         created=datetime.now(),
@@ -99,6 +95,11 @@ def keep_report(
         sop_instance_uid=dataset.SOPInstanceUID,
         dicom=buffer.getvalue(),
     )
+
+
+def this_device(uid: str, settings: Settings) -> Device:
+    """The device that this node's reports name as their author."""
+    return Device(uid=uid, ae_title=settings.dicom.ae_title, software_version=SOFTWARE_VERSION)
 
 
 def _reference(report: reports.StoredReport) -> DocumentReference:

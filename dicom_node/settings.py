@@ -98,8 +98,8 @@ class EncoderSettings(_Section):
 class SearchSettings(_Section):
     """How many hits an answer holds, and the percentile that the best of them must reach.
 
-    The default keeps out what is unlike everything here (noise, an inverted image, another body
-    part); an archive of some hundred studies can bear 90 (docs/benchmarks.md, "Abstention").
+    The default turns away little more than noise, so that a young archive answers at all; one of
+    some hundred studies is better served by 75 to 90 (docs/benchmarks.md, "Abstention").
     """
 
     k: int = Field(default=10, ge=1, le=100)

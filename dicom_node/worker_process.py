@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Engine, Row
 from sqlalchemy.exc import DBAPIError
 
+from dicom_node.answering import this_device
 from dicom_node.asking import encoder_options
 from dicom_node.identity import device_uid
 from dicom_node.logs import configure_logging
@@ -22,6 +23,7 @@ from dicom_node.reading import UnworkableStudyError
 from dicom_node.rounds import run_rounds
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool
+from dicom_node.warm_up import warm_up
 from dicom_node.worker import Worker
 from encoders.encoder import EncoderError
 from encoders.registry import create
@@ -79,6 +81,8 @@ def start_worker(engine: Engine, settings: Settings) -> Worker:
         embeddings.use_space(connection, space)
         index = open_index(connection, settings.index_folder, space)
     log.info("encoder %s, space %s, %d vectors", space.encoder, space.id, index.count)
+    node = device_uid(settings.data_folder)
+    warm_up(encoder, space, this_device(node, settings))
     return Worker(
         engine=engine,
         spool=Spool(settings.data_folder),
@@ -86,7 +90,7 @@ def start_worker(engine: Engine, settings: Settings) -> Worker:
         space=space,
         index=index,
         settings=settings,
-        node=device_uid(settings.data_folder),
+        node=node,
     )
 
 

@@ -1,0 +1,52 @@
+"""One blank study through encoder and report before the first real one comes.
+
+The first forward pass and the first report of a process read tables and plan kernels, some half
+a second; and a node that can do neither should say so at its start, not at its first study.
+"""
+
+from datetime import datetime
+from io import BytesIO
+
+import numpy as np
+from pydicom.uid import UID, ComputedRadiographyImageStorage
+
+from dicom_node.report import Device, make_report
+from encoders.encoder import Encoder
+from encoders.image import GrayscaleImage
+from storage.answer import Answer, ImageReference, SpaceSummary, StudyRecord
+
+_STUDY, _SERIES, _IMAGE, _REPORT_SERIES, _REPORT = (UID(f"2.25.{number}") for number in range(1, 6))
+_SIDE = 64
+
+
+def warm_up(encoder: Encoder, space: SpaceSummary, device: Device) -> None:
+    """Embeds a blank image and makes a report without hits; both are thrown away.
+
+    Raises:
+        EncoderError: the encoder gives no usable vector.
+    """
+    encoder.embed([GrayscaleImage(np.full((_SIDE, _SIDE), 0.5, np.float32))])
+    report = make_report(
+        _answer_without_hits(space),
+        device=device,
+        sop_instance_uid=_REPORT,
+        series_instance_uid=_REPORT_SERIES,
+        created=datetime.now(),
+    )
+    report.save_as(BytesIO(), enforce_file_format=True)
+
+
+def _answer_without_hits(space: SpaceSummary) -> Answer:
+    study = StudyRecord(
+        id=0,
+        study_instance_uid=_STUDY,
+        patient_id="",
+        issuer_of_patient_id="",
+        sex=None,
+        age=None,
+        study_date=None,
+        description=None,
+        attributes={"0020000D": {"vr": "UI", "Value": [str(_STUDY)]}},
+    )
+    image = ImageReference(_SERIES, ComputedRadiographyImageStorage, _IMAGE, None, "CR")
+    return Answer(study, image, space, searched=0, asked=1, level=0.0, hits=(), priors=())
