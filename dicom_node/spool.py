@@ -19,6 +19,7 @@ from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import UID
 
 from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from storage.durable import sync_folder
 
 _TIME = "%Y%m%d/%H%M%S.%f"
 _SUFFIX = ".dcm"
@@ -68,13 +69,13 @@ class Spool:
         except OSError:
             aside.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
         return name
 
     def _day_folder(self, folder: Path) -> None:
         if not folder.is_dir():
             folder.mkdir(exist_ok=True)
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
 
     def path(self, name: str) -> Path:
         """Where the file of that name lies."""
@@ -103,7 +104,7 @@ class Spool:
         note = {"reason": reason, "received_at": received_at(name).isoformat()}
         target.with_suffix(".json").write_text(json.dumps(note) + "\n", encoding="utf-8")
         self.path(name).rename(target)
-        _sync_folder(self.quarantine_folder)
+        sync_folder(self.quarantine_folder)
         return target
 
     def quarantined(self) -> Iterator[tuple[str, str]]:
@@ -124,11 +125,3 @@ def _write_synced(path: Path, parts: tuple[bytes | memoryview, ...]) -> None:
             file.write(part)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

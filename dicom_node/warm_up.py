@@ -1,4 +1,4 @@
-"""One blank study through encoder and report before the first real one comes.
+"""One made-up study through encoder and report before the first real one comes.
 
 The first forward pass and the first report of a process read tables and plan kernels, some half
 a second; and a node that can do neither should say so at its start, not at its first study.
@@ -20,12 +20,14 @@ _SIDE = 64
 
 
 def warm_up(encoder: Encoder, space: SpaceSummary, device: Device) -> None:
-    """Embeds a blank image and makes a report without hits; both are thrown away.
+    """Embeds a made-up image and makes a report without hits; both are thrown away.
 
     Raises:
         EncoderError: the encoder gives no usable vector.
     """
-    encoder.embed([GrayscaleImage(np.full((_SIDE, _SIDE), 0.5, np.float32))])
+    # a ramp: an even image may be all zeros to a network, which has no vector of unit length
+    ramp = np.tile(np.linspace(0, 1, _SIDE, dtype=np.float32), (_SIDE, 1))
+    encoder.embed([GrayscaleImage(ramp)])
     report = make_report(
         _answer_without_hits(space),
         device=device,

@@ -151,7 +151,8 @@ def _transfer_syntax(ds: Dataset) -> UID:
         raise PixelError(f"{named('TransferSyntaxUID')} is missing; write the file with it")
     if not (is_native(found) or decoders_of(found)):
         raise PixelError(
-            f"no decoder for transfer syntax {UID(found).name} here; send the object uncompressed"
+            f"no decoder for transfer syntax {UID(found).name} ({found}) here; "
+            "send the object uncompressed"
         )
     return UID(found)
 

@@ -112,7 +112,7 @@ def test_traps_end_in_a_reason_or_a_valid_image(path: Path) -> None:
         ("Issue56-NoPixelData.dcm", "7FE0,0010"),
         ("2020-09-12-ELSCINT1-PMSCT_RLE1.dcm", "7FE0,0010"),
         ("MultiframeWindowing.dcm", "0028,0002"),
-        ("liver_deflate.dcm", "transfer syntax 1.2.840.10008.1.2.8.1"),
+        ("liver_deflate.dcm", r"no decoder for .* \(1\.2\.840\.10008\.1\.2\.8\.1\)"),
     ],
 )
 def test_traps_name_their_reason(trap: str, reason: str) -> None:
