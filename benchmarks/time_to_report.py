@@ -262,7 +262,7 @@ def parser() -> argparse.ArgumentParser:
     add("--close-after", type=float, default=0.5, metavar="S", help="the node's setting (0.5 s)")
     add("--encoder", action="append", choices=ENCODERS, help="only this one; may be repeated")
     add("--device", default="auto", help="of the network, as in the node's settings (auto)")
-    add("--threads", type=int, default=0, help="of the network on a CPU, 0: torch's choice (0)")
+    add("--threads", type=int, default=0, help="of the network on a CPU, 0: cores less one (0)")
     add("--json", action="store_true", help="every time in seconds, as JSON")
     return made
 

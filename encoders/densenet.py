@@ -115,8 +115,7 @@ def load_densenet(options: EncoderOptions) -> DenseNetEncoder:
     if options.weights is None:
         raise EncoderError(f"{NAME} needs weights: set the path of a local safetensors file")
     device = _device(options.device)
-    if options.threads > 0:
-        torch.set_num_threads(options.threads)
+    torch.set_num_threads(options.cpu_threads())
     weights = read_weights(options.weights)
     preprocessing = _preprocessing(weights)
     model = DenseNet121(spatial_dims=2, in_channels=preprocessing.channels, out_channels=1)

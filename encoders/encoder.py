@@ -1,5 +1,6 @@
 """What an encoder is: the contract, what a site may set for one, and how it fails."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +24,20 @@ class EncoderOptions:
     Attributes:
         weights: a local safetensors file, for encoders that need one.
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
-        threads: CPU threads of the network, 0 for the library's own choice.
+        threads: CPU threads of the network, 0 for one less than there are cores.
     """
 
     weights: Path | None = None
     device: str = "auto"
     threads: int = 0
+
+    def cpu_threads(self) -> int:
+        """How many CPU threads the network gets.
+
+        By default one core is left to receiving and the database: a network on all cores waits,
+        layer by layer, for the thread whose core is taken (docs/benchmarks.md).
+        """
+        return self.threads or max(1, len(os.sched_getaffinity(0)) - 1)
 
 
 class Encoder(Protocol):
