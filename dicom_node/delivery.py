@@ -4,19 +4,14 @@ import logging
 import threading
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
 
 from dicom_node import scu
-from dicom_node.rounds import run_rounds
+from dicom_node.queue_rounds import QueueRounds
 from dicom_node.settings import Settings
 from storage import reports
-from storage.database import DatabaseError, Listener
 from storage.queue import SENDS, RetryRule
 
 log = logging.getLogger(__name__)
-
-LONGEST_WAIT_S = 1.0
-"""So that a node that is told to stop does so within about a second."""
 
 
 class Delivery:
@@ -27,33 +22,11 @@ class Delivery:
         self._settings = settings
         self._node = node
         self._rule = RetryRule(settings.work.send_attempts, settings.work.first_wait_s)
-        self._wake: Listener | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Sends until told to stop."""
-        run_rounds("delivery", [], self._round, stop)
-        self._stop_listening()
-
-    def _round(self) -> None:
-        if self._wake is None:
-            self._wake = Listener(self._engine, SENDS.topic)
-            self._give_back()
-        try:
-            if not self.send_next():
-                self._wake.wait(LONGEST_WAIT_S)
-        except (DBAPIError, DatabaseError):
-            self._stop_listening()
-            raise
-
-    def _give_back(self) -> None:
-        """What this node had claimed before it, or the database, went away is to be done again."""
-        with self._engine.begin() as connection:
-            SENDS.release(connection, node=self._node)
-
-    def _stop_listening(self) -> None:
-        if self._wake is not None:
-            self._wake.close()
-            self._wake = None
+        rounds = QueueRounds(self._engine, SENDS, node=self._node, work_next=self.send_next)
+        rounds.run("delivery", stop)
 
     def send_next(self) -> bool:
         """Claims one send and carries it out; False if none was due."""

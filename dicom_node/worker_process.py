@@ -19,8 +19,8 @@ from dicom_node.answering import this_device
 from dicom_node.asking import encoder_options
 from dicom_node.identity import device_uid
 from dicom_node.logs import configure_logging
+from dicom_node.queue_rounds import QueueRounds
 from dicom_node.reading import UnworkableStudyError
-from dicom_node.rounds import run_rounds
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool
 from dicom_node.warm_up import warm_up
@@ -30,13 +30,12 @@ from encoders.registry import create
 from encoders.space import Space
 from storage import embeddings, studies
 from storage.answer import SpaceSummary
-from storage.database import DatabaseError, Listener, connect, is_outage
+from storage.database import DatabaseError, connect, is_outage
 from storage.index import open_index, snapshot_path
 from storage.queue import JOBS, RetryRule
 
 log = logging.getLogger(__name__)
 
-LONGEST_WAIT_S = 1.0
 SNAPSHOT_CHANGES = 100
 """An idle worker writes a new snapshot after this many changes, or one in a hundred vectors."""
 
@@ -107,35 +106,19 @@ class WorkerLoop:
         self._engine = worker.engine
         self._settings = worker.settings
         self._rule = RetryRule(self._settings.work.attempts, self._settings.work.first_wait_s)
-        self._wake: Listener | None = None
         self._saved = worker.index.watermark
 
     def run(self, stop: threading.Event) -> None:
         """Works until told to stop."""
-        run_rounds("worker", [], self._round, stop)
+        rounds = QueueRounds(
+            self._engine,
+            JOBS,
+            node=self._worker.node,
+            work_next=self.work_next,
+            idle=self._save_if_worth_it,
+        )
+        rounds.run("worker", stop)
         self._save()
-        self._stop_listening()
-
-    def _round(self) -> None:
-        if self._wake is None:
-            self._wake = Listener(self._engine, JOBS.topic)
-            self._give_back()
-        try:
-            if not self.work_next() and not self._wake.wait(LONGEST_WAIT_S):
-                self._save_if_worth_it()
-        except (DBAPIError, DatabaseError):
-            self._stop_listening()
-            raise
-
-    def _give_back(self) -> None:
-        """What this node had claimed before it, or the database, went away is to be done again."""
-        with self._engine.begin() as connection:
-            JOBS.release(connection, node=self._worker.node)
-
-    def _stop_listening(self) -> None:
-        if self._wake is not None:
-            self._wake.close()
-            self._wake = None
 
     def work_next(self) -> bool:
         """Claims one job and works it; False if none was due."""

@@ -350,12 +350,6 @@ def load(connection: Connection, study_id: int) -> StudyRecord:
     return study_record(row)
 
 
-def load_by_uid(connection: Connection, study_instance_uid: str) -> StudyRecord:
-    """A study's record, by its UID."""
-    statement = study_columns().where(Study.study_instance_uid == study_instance_uid)
-    return study_record(connection.execute(statement).one())
-
-
 _STUDY_FIELDS = tuple(field.name for field in fields(StudyRecord))
 
 

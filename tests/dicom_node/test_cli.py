@@ -18,7 +18,7 @@ from storage import embeddings, studies
 from storage.index import VectorIndex, snapshot_path
 from tests.dicom_node.objects import STUDY, encoded, radiograph, write_file, written
 from tests.dicom_node.receivers import receiver
-from tests.storage.made import add_study, received, space, unit
+from tests.storage.made import add_study, received, row_of, space, unit
 
 NO_SUCH = "1.2.3.4.5"
 
@@ -417,7 +417,7 @@ def test_verify_names_a_vector_that_differs(
 ) -> None:
     _indexed(engine, settings_file)
     with engine.begin() as connection:
-        study = studies.load_by_uid(connection, "1.2.1").id
+        study = row_of(connection, "1.2.1")
         (stored,) = embeddings.of_study(connection, space_id=space().id, study_id=study)
         other = unit(0, 0, 0, 1).tobytes()
         connection.execute(

@@ -14,7 +14,7 @@ from storage import reports, sends, studies
 from storage.queue import SENDS
 from tests.dicom_node.conftest import NODE
 from tests.dicom_node.receivers import peer_at, receiver, report_file
-from tests.storage.made import received
+from tests.storage.made import received, row_of
 from tests.waiting import wait_until
 
 
@@ -23,7 +23,7 @@ def _queue_report(engine: Engine, study: str = "1.2.3", peer: str = "pacs") -> N
         studies.record(connection, received(study, f"{study}.1.1"), received_by=NODE)
         report = reports.add(
             connection,
-            study_id=studies.load_by_uid(connection, study).id,
+            study_id=row_of(connection, study),
             revision=1,
             series_instance_uid="1",
             sop_class_uid="2",

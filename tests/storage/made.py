@@ -70,6 +70,13 @@ def reference(instance: str, modality: str = "CR") -> ImageReference:
     return ImageReference("1.2.3.1", "1.2.840.10008.5.1.4.1.1.1", instance, None, modality)
 
 
+def row_of(connection: Connection, study: str) -> int:
+    """The row of a study that the database holds."""
+    state = studies.state_of(connection, study)
+    assert state is not None
+    return state.id
+
+
 def add_study(
     connection: Connection,
     in_space: SpaceSummary,
@@ -85,7 +92,7 @@ def add_study(
         study, f"{study}.1.1", patient=study if patient is None else patient, issuer=issuer
     )
     studies.record(connection, arrived, received_by=NODE)
-    study_id = studies.load_by_uid(connection, study).id
+    study_id = row_of(connection, study)
     new = [
         NewEmbedding(reference(f"{study}.1.{number}", modality), vector, b"png", {})
         for number, vector in enumerate(vectors, start=1)

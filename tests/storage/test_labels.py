@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from storage import labels, studies
+from storage import labels
 from storage.answer import Label
 from storage.labels import LabelError, LabelLine, read_csv
-from tests.storage.made import add_study, space, unit
+from tests.storage.made import add_study, row_of, space, unit
 
 HEAD = "study_instance_uid,label,value"
 
@@ -110,7 +110,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, name: str) -> None:
 def test_a_source_corrects_its_own_word_and_no_other(engine: Engine) -> None:
     with engine.begin() as connection:
         add_study(connection, space(), "1.2", [unit(1, 0, 0, 0)])
-        study = studies.load_by_uid(connection, "1.2").id
+        study = row_of(connection, "1.2")
         first, second = LabelLine("1.2", Label("nodule", 1)), LabelLine("1.2", Label("nodule", 0))
         labels.store(connection, [first], source="a")
         labels.store(connection, [first], source="b")

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import Connection
 
-from storage import labels, search, studies
+from storage import labels, search
 from storage.answer import Answer, Label
 from storage.index import VectorIndex
 from storage.labels import LabelLine
-from tests.storage.made import add_study, space, unit
+from tests.storage.made import add_study, row_of, space, unit
 
 
 def _ask(
@@ -21,7 +21,7 @@ def _ask(
     in_space = space(dimension)
     index = VectorIndex(in_space.id, dimension)
     index.catch_up(connection)
-    row = studies.load_by_uid(connection, study).id
+    row = row_of(connection, study)
     question = search.question_of_study(connection, row, space=in_space, k=k, level=level)
     return search.answer(connection, index, question)
 
