@@ -1,5 +1,6 @@
 """A real node in its own process, and DCMTK around it."""
 
+import contextlib
 import json
 import os
 import re
@@ -185,8 +186,18 @@ def _listens(port: int) -> bool:
 
 
 def reports_in(folder: Path) -> list[Path]:
-    """The complete files that storescp has written."""
-    return sorted(path for path in folder.iterdir() if path.name.startswith("SR"))
+    """The complete files that storescp has written: those that no process holds open."""
+    written = sorted(path for path in folder.iterdir() if path.name.startswith("SR"))
+    held = _open_files() if written else set()
+    return [path for path in written if str(path.resolve()) not in held]
+
+
+def _open_files() -> set[str]:
+    held: set[str] = set()
+    for handle in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):  # the process ended, or closed it meanwhile
+            held.add(str(handle.readlink()))
+    return held
 
 
 def dciodvfy_errors(path: Path) -> list[str]:
