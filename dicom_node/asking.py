@@ -12,9 +12,9 @@ from dicom_node.received import MALFORMED, UnreadableError, study_facts
 from dicom_node.settings import Settings
 from encoders.choice import ChosenImage
 from encoders.encoder import EncoderOptions
-from encoders.grayscale import read_image
 from encoders.header import HeaderError, ImageHeader
 from encoders.image import PixelError
+from encoders.pixel_reader import PixelReader
 from encoders.registry import create
 from storage import audit, embeddings, search, snapshot, studies
 from storage.answer import Answer, SpaceSummary, StudyRecord
@@ -79,7 +79,8 @@ def ask_with_file(
     study, chosen = _read_question(path)
     encoder = create(settings.encoder.name, encoder_options(settings))
     try:
-        image = read_image(path, chosen.frame)
+        with PixelReader() as reader:
+            image = reader.read(path, chosen.frame)
     except PixelError as fault:
         raise UnreadableError(f"{path}: {fault}") from fault
     vector = encoder.embed([image])[0]

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from dicom_node import answering, asking, scu
 from dicom_node.console import answer_json, answer_text
 from dicom_node.database import open_database
+from dicom_node.header_reader import HeaderReader
 from dicom_node.identity import SOFTWARE_VERSION, IdentityError, device_uid
 from dicom_node.ingest import Ingest, files_under
 from dicom_node.logs import configure_logging
@@ -109,8 +110,8 @@ def run_status(chosen: argparse.Namespace, settings: Settings) -> int:
 def run_ingest(chosen: argparse.Namespace, settings: Settings) -> int:
     """Files and folders into the archive."""
     node = device_uid(settings.data_folder)
-    with open_database(settings) as engine:
-        ingest = Ingest(engine, Spool(settings.data_folder), node=node)
+    with open_database(settings) as engine, HeaderReader() as headers:
+        ingest = Ingest(engine, Spool(settings.data_folder), headers, node=node)
         files = list(files_under(chosen.paths))
         for path in tqdm(files, unit="file", disable=None):
             if fault := ingest.take(path):

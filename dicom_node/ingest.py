@@ -10,7 +10,8 @@ from pydicom.filereader import read_dataset, read_preamble
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from dicom_node.received import MALFORMED, UnreadableError, read_received
+from dicom_node.header_reader import HeaderReader
+from dicom_node.received import MALFORMED, UnreadableError
 from dicom_node.spool import Spool, file_meta
 from storage import studies
 from storage.database import is_outage, refusal
@@ -29,9 +30,10 @@ def files_under(paths: Iterable[Path]) -> Iterator[Path]:
 class Ingest:
     """Takes in files one by one, and closes their studies at the end."""
 
-    def __init__(self, engine: Engine, spool: Spool, *, node: str) -> None:
+    def __init__(self, engine: Engine, spool: Spool, headers: HeaderReader, *, node: str) -> None:
         self._engine = engine
         self._spool = spool
+        self._headers = headers
         self._node = node
         self._touched: set[str] = set()
         self.outcomes: Counter[str] = Counter()
@@ -45,7 +47,7 @@ class Ingest:
             self.outcomes["refused"] += 1
             return f"{path}: {fault}"
         try:
-            self._record(read_received(self._spool.path(name), name))
+            self._record(self._headers.read(self._spool.path(name), name))
         except UnreadableError as fault:
             reason = str(fault)
         except DBAPIError as fault:

@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from dicom_node.received import UnreadableError, read_received
+from dicom_node.header_reader import HeaderReader
+from dicom_node.received import UnreadableError
 from dicom_node.rounds import run_rounds
 from dicom_node.spool import Spool
 from storage import studies
@@ -43,6 +44,7 @@ class Intake:
         self._carried: dict[int, set[str]] = {}
         self._carried_lock = threading.Lock()
         self._wait_s = 0.0
+        self._headers = HeaderReader()
 
     def carries(self, association: int, study_instance_uid: str) -> None:
         """An open association carries this study, which therefore is not complete."""
@@ -62,7 +64,8 @@ class Intake:
 
     def run(self, stop: threading.Event) -> None:
         """Takes over what an earlier life of the node left in the spool, then works until told."""
-        run_rounds("intake", [self._adopt], self._round, stop)
+        with self._headers:
+            run_rounds("intake", [self._adopt], self._round, stop)
 
     def _adopt(self) -> None:
         with self._engine.connect() as connection:
@@ -110,7 +113,7 @@ class Intake:
         if not path.exists():  # quarantined or found a duplicate before a round was repeated
             return None
         try:
-            return read_received(path, name)
+            return self._headers.read(path, name)
         except UnreadableError as fault:
             self._quarantine(name, str(fault))
             return None

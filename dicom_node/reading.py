@@ -11,10 +11,10 @@ from dicom_node.identity import SOFTWARE_VERSION
 from dicom_node.spool import Spool
 from encoders.choice import ChosenImage, choose_images
 from encoders.encoder import Encoder
-from encoders.grayscale import read_image
 from encoders.header import ImageHeader
 from encoders.image import GrayscaleImage, PixelError
 from encoders.picture import to_png
+from encoders.pixel_reader import PixelReader
 from storage.answer import ImageReference
 from storage.embeddings import NewEmbedding
 from storage.studies import StoredInstance
@@ -56,13 +56,14 @@ class ReadStudy:
         ]
 
 
-def read_study(spool: Spool, instances: Sequence[StoredInstance]) -> ReadStudy:
+def read_study(spool: Spool, instances: Sequence[StoredInstance], reader: PixelReader) -> ReadStudy:
     """Chooses the representative images by their headers, and decodes only those.
 
     An image that cannot be read is left out with its reason; the others go on.
 
     Raises:
         UnworkableStudyError: no image is left.
+        ChildProcessError: the reading process failed for a reason that is not a file's.
     """
     files = {instance.sop_instance_uid: instance.spool_name for instance in instances}
     headers = [ImageHeader.from_json(i.header) for i in instances if i.header is not None]
@@ -73,7 +74,7 @@ def read_study(spool: Spool, instances: Sequence[StoredInstance]) -> ReadStudy:
     for chosen in choice.chosen:
         uid = chosen.header.sop_instance_uid
         try:
-            pixels = read_image(spool.path(files[uid]), chosen.frame)
+            pixels = reader.read(spool.path(files[uid]), chosen.frame)
         except PixelError as fault:
             left_out[uid] = str(fault)
         else:

@@ -21,8 +21,8 @@ def run_rounds(
 ) -> None:
     """Does each of ``first`` once, then ``each`` again and again until ``stop`` is set.
 
-    While the database does not answer or the disk refuses, the step at hand is repeated every
-    second; a line is logged when that begins and when it ends.
+    While the database does not answer, the disk refuses or a child process cannot run, the step
+    at hand is repeated every second; a line is logged when that begins and when it ends.
     """
     steps = list(first)
     away = False
@@ -33,11 +33,16 @@ def run_rounds(
             del steps[:1]
         except (DBAPIError, DatabaseError, OSError) as fault:
             if not away:
-                what = "disk" if isinstance(fault, OSError) else "database"
-                log.error("%s waits for the %s: %s", name, what, str(fault).splitlines()[0])
+                log.error("%s waits for the %s: %s", name, _what(fault), str(fault).splitlines()[0])
             away = True
             stop.wait(WAIT_S)
         else:
             if away:
                 log.info("%s goes on", name)
             away = False
+
+
+def _what(fault: Exception) -> str:
+    if isinstance(fault, ChildProcessError):
+        return "process that reads headers"
+    return "disk" if isinstance(fault, OSError) else "database"

@@ -9,6 +9,7 @@ from dicom_node.reading import read_study
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool
 from encoders.encoder import Encoder
+from encoders.pixel_reader import PixelReader
 from storage import embeddings, studies
 from storage.answer import SpaceSummary
 from storage.index import VectorIndex
@@ -21,6 +22,7 @@ class Worker:
 
     engine: Engine
     spool: Spool
+    reader: PixelReader
     encoder: Encoder
     space: SpaceSummary
     index: VectorIndex
@@ -36,7 +38,7 @@ class Worker:
         with self.engine.connect() as connection:
             instances = studies.instances(connection, study_id)
 
-        read = read_study(self.spool, instances)  # middle slice, modality LUT, VOI LUT, polarity
+        read = read_study(self.spool, instances, self.reader)  # middle slice, LUTs, polarity
         vectors = self.encoder.embed([image.pixels for image in read.images])
         new = read.embeddings(vectors, self.encoder)
 

@@ -26,6 +26,7 @@ from dicom_node.spool import Spool
 from dicom_node.warm_up import warm_up
 from dicom_node.worker import Worker
 from encoders.encoder import EncoderError
+from encoders.pixel_reader import PixelReader
 from encoders.registry import create
 from encoders.space import Space
 from storage import embeddings, studies
@@ -52,7 +53,8 @@ def main(settings: Settings, database_url: str, ready: Pipe, stop: "threading.Ev
         ready.send(str(fault))
         return
     ready.send("")
-    WorkerLoop(worker).run(stop)
+    with worker.reader:
+        WorkerLoop(worker).run(stop)
 
 
 def _die_with_parent() -> None:
@@ -85,6 +87,7 @@ def start_worker(engine: Engine, settings: Settings) -> Worker:
     return Worker(
         engine=engine,
         spool=Spool(settings.data_folder),
+        reader=PixelReader(),
         encoder=encoder,
         space=space,
         index=index,

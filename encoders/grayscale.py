@@ -123,8 +123,8 @@ def _default_voi(
 ) -> tuple[Window | None, str]:
     if in_hounsfield(ds, modality):
         return ct_window(text(ds, "BodyPartExamined"))
-    units = levels.values if modality is None else modality(levels.values)
-    return percentile_window(units, levels.counts(padded))
+    values, counts = levels.histogram(padded)
+    return percentile_window(values if modality is None else modality(values), counts)
 
 
 def _inverted(ds: Dataset, rules: Rules) -> bool:

@@ -74,9 +74,11 @@ def likeness(settings_file: Path, capsys: pytest.CaptureFixture[str]) -> Likenes
 
 def _work_all(engine: Engine, settings_file: Path) -> None:
     """Does what the worker's process does, here and until nothing is left."""
-    loop = WorkerLoop(start_worker(engine, load_settings(settings_file, {})))
-    while loop.work_next():
-        pass
+    worker = start_worker(engine, load_settings(settings_file, {}))
+    loop = WorkerLoop(worker)
+    with worker.reader:
+        while loop.work_next():
+            pass
 
 
 @pytest.mark.parametrize(

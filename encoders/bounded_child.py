@@ -1,0 +1,72 @@
+"""The child's side of ``encoders.bounded_process``: limits set, requests answered one by one."""
+
+import json
+import resource
+import signal
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+READY = b"ready"
+"""What the child says first: whatever ends it afterwards is a matter of the file it reads."""
+
+Answer = tuple[Any, "memoryview | None"]
+"""What JSON can say of the outcome, and bytes that go with it."""
+
+
+class RefusedError(Exception):
+    """What was asked cannot be done with this file; the message names the reason."""
+
+
+def answer_requests(answer: Callable[[Any], Answer], arguments: list[str]) -> None:
+    """Answer until the other end closes.
+
+    Args:
+        answer: from a request to its answer; raises RefusedError where a file is at fault. What
+            else it raises ends the process, with a traceback: that is a fault of ours.
+        arguments: the connection's descriptor, bytes of memory, seconds of processor time.
+    """
+    descriptor, memory, cpu_s = map(int, arguments)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the process that asks
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold patient data
+    _limit(resource.RLIMIT_AS, _address_space() + memory)
+    with Connection(descriptor) as connection:
+        connection.send_bytes(READY)
+        while (request := _next(connection)) is not None:
+            _limit(resource.RLIMIT_CPU, int(time.process_time()) + cpu_s)
+            try:
+                said, data = answer(request)
+            except RefusedError as fault:
+                _send(connection, {"refused": str(fault)}, None)
+            except MemoryError:
+                reason = f"reading it needs more than the {memory >> 20} MiB of memory allowed"
+                _send(connection, {"refused": reason}, None)
+            else:
+                _send(connection, {"said": said}, data)
+
+
+def _next(connection: Connection) -> Any:
+    try:
+        return json.loads(connection.recv_bytes())
+    except EOFError:
+        return None
+
+
+def _send(connection: Connection, head: dict[str, Any], data: memoryview | None) -> None:
+    size = 0 if data is None else data.nbytes
+    connection.send_bytes(json.dumps({**head, "bytes": size}).encode())
+    if data is not None:
+        connection.send_bytes(data.cast("B"))
+
+
+def _address_space() -> int:
+    """Bytes of address space that this process has now (proc(5), statm)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return pages * resource.getpagesize()
+
+
+def _limit(which: int, soft: int) -> None:
+    """Set the soft limit only, so that it can be raised again for the next file."""
+    resource.setrlimit(which, (soft, resource.getrlimit(which)[1]))

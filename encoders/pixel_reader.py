@@ -1,0 +1,37 @@
+"""Images read in a process of their own, within limits."""
+
+from pathlib import Path
+
+import numpy as np
+
+from encoders.bounded_child import RefusedError
+from encoders.bounded_process import STALLED_S, BoundedProcess, Limits
+from encoders.image import GrayscaleImage, PixelError
+
+
+class PixelReader(BoundedProcess):
+    """Does what ``encoders.grayscale.read_image`` does, in a child process.
+
+    Use it as a context manager, from one thread.
+    """
+
+    def __init__(self, limits: Limits | None = None, *, stalled_s: float = STALLED_S) -> None:
+        super().__init__("encoders.pixel_process", limits, stalled_s=stalled_s)
+
+    def read(self, path: Path, frame: int | None = None) -> GrayscaleImage:
+        """Read one image.
+
+        Args:
+            path: a DICOM file.
+            frame: index from 0; None takes the only frame, or the middle one.
+
+        Raises:
+            PixelError: the image cannot be read, a decoder died on it, or it went over a limit.
+            ChildProcessError: as for ``BoundedProcess.ask``.
+        """
+        try:
+            said, data = self.ask([str(path), frame])
+        except RefusedError as fault:
+            raise PixelError(str(fault)) from fault
+        pixels = np.frombuffer(data, np.float32).reshape(said["shape"])
+        return GrayscaleImage(pixels, said["rules"])
