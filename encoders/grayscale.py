@@ -7,18 +7,25 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from encoders.body_part import read_body_part
 from encoders.default_window import ct_window, percentile_window
 from encoders.elements import named, text
 from encoders.image import GrayscaleImage, PixelError
 from encoders.levels import Levels, levels_of
 from encoders.lookup_table import LookupTable
 from encoders.luminance import luminance, palette_luminance
-from encoders.modality_lut import ModalityLut, Rescale, in_hounsfield, read_modality_lut
+from encoders.modality_lut import (
+    ModalityLut,
+    Rescale,
+    in_hounsfield,
+    is_for_display,
+    read_modality_lut,
+)
 from encoders.padding import read_padding
 from encoders.pixel_data import decode_frame, number_of_frames, open_pixels
-from encoders.voi_lut import VoiLut, VoiTable, Window, read_voi_lut
+from encoders.voi_lut import ChosenVoi, VoiLut, VoiTable, Window, read_voi_lut
 
-WINDOW_RULE = "ps3.3-pipeline-1"
+WINDOW_RULE = "ps3.3-pipeline-2"
 """Version of the whole pipeline, default windows included: part of every Space."""
 
 Rules = dict[str, str | float | int | bool | None]
@@ -76,11 +83,17 @@ def _grayscale(ds: Dataset, stored: NDArray[Any], index: int, rules: Rules) -> N
     padded = _padded(ds, stored, rules)
     modality = read_modality_lut(ds, index)
     rules.update(_modality_rules(modality))
-    voi = read_voi_lut(ds, index, signed=_signed(ds, modality))
-    rule = "VOI LUT Sequence" if isinstance(voi, VoiTable) else "window of the object"
-    if voi is None:
-        voi, rule = _default_voi(ds, levels, padded, modality)
-    rules.update(_voi_rules(voi, rule))
+    if not is_for_display(ds):
+        rules["modality_lut"] = "identity: that of XA and RF is not for display"
+    body_part = read_body_part(ds, index)
+    chosen = read_voi_lut(ds, index, signed=_signed(ds, modality), body_part=body_part)
+    voi: VoiLut | None
+    if chosen is None:
+        voi, rule = _default_voi(ds, levels, padded, modality, body_part)
+        rules.update(_voi_rules(voi, rule))
+    else:
+        voi = chosen.voi
+        rules.update(_chosen_rules(chosen))
     inverted = rules["inverted"] = _inverted(ds, rules)
     if voi is None:
         return np.zeros(stored.shape, np.float32)
@@ -120,9 +133,10 @@ def _default_voi(
     levels: Levels,
     padded: NDArray[np.bool_] | None,
     modality: ModalityLut | None,
+    body_part: str | None,
 ) -> tuple[Window | None, str]:
     if in_hounsfield(ds, modality):
-        return ct_window(text(ds, "BodyPartExamined"))
+        return ct_window(body_part)
     values, counts = levels.histogram(padded)
     return percentile_window(values if modality is None else modality(values), counts)
 
@@ -151,6 +165,16 @@ def _modality_rules(modality: ModalityLut | None) -> Rules:
             "rescale_intercept": modality.intercept,
         }
     return {"modality_lut": "Modality LUT Sequence", "modality_lut_first": modality.first}
+
+
+def _chosen_rules(chosen: ChosenVoi) -> Rules:
+    table = isinstance(chosen.voi, VoiTable)
+    rules = _voi_rules(chosen.voi, "VOI LUT Sequence" if table else "window of the object")
+    taken = chosen.alternative
+    if taken.count > 1:
+        rules["voi_number"], rules["voi_count"] = taken.index + 1, taken.count
+        rules["voi_explanation"], rules["voi_chosen_by"] = taken.explanation, taken.by
+    return rules
 
 
 def _voi_rules(voi: VoiLut | None, rule: str) -> Rules:

@@ -12,6 +12,7 @@ from encoders.image import PixelError
 
 # ITU-R BT.601 luma, the Y of PS3.3 C.7.6.3.1.2
 _RED, _GREEN, _BLUE = np.float32(0.299), np.float32(0.587), np.float32(0.114)
+_ROWS = 64  # worked at once, so that temporary arrays stay small
 
 
 def luminance(rgb: NDArray[Any], bits: int) -> NDArray[np.float32]:
@@ -24,9 +25,12 @@ def luminance(rgb: NDArray[Any], bits: int) -> NDArray[np.float32]:
     Returns:
         float32 in [0, 1], shape (rows, columns).
     """
-    weighted = _RED * rgb[..., 0] + _GREEN * rgb[..., 1] + _BLUE * rgb[..., 2]
-    scaled = weighted / np.float32(2**bits - 1)
-    return np.clip(scaled, 0.0, 1.0).astype(np.float32, copy=False)
+    gray = np.empty(rgb.shape[:2], np.float32)
+    for start in range(0, len(gray), _ROWS):
+        red, green, blue = np.moveaxis(rgb[start : start + _ROWS], -1, 0)
+        weighted = _RED * red + _GREEN * green + _BLUE * blue
+        gray[start : start + _ROWS] = weighted / np.float32(2**bits - 1)
+    return np.clip(gray, 0.0, 1.0, out=gray)
 
 
 def palette_luminance(indices: NDArray[Any], ds: Dataset) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom import uid
 from pydicom.dataset import Dataset
 
 from encoders.elements import items, named, number, text
@@ -27,6 +28,19 @@ class Rescale:
 
 ModalityLut = Rescale | LookupTable
 
+_NOT_FOR_DISPLAY = frozenset(
+    {uid.XRayAngiographicImageStorage, uid.XRayRadiofluoroscopicImageStorage}
+)
+
+
+def is_for_display(ds: Dataset) -> bool:
+    """Whether the object's modality LUT is a step of its display.
+
+    That of X-ray angiography and fluoroscopy leads back to a scale linear to X-ray intensity,
+    and is ignored where the image is shown (PS3.4 N.2.5).
+    """
+    return text(ds, "SOPClassUID") not in _NOT_FOR_DISPLAY
+
 
 def read_modality_lut(ds: Dataset, frame: int) -> ModalityLut | None:
     """The modality LUT of one frame, or None where the stored values are the output.
@@ -34,7 +48,7 @@ def read_modality_lut(ds: Dataset, frame: int) -> ModalityLut | None:
     A Modality LUT Sequence excludes Rescale (PS3.3 C.11.1); where an object has both, the
     sequence is taken. Rescale is looked for in the frame's Pixel Value Transformation Sequence,
     the shared one, then at the root. Of slope and intercept one may be missing: it counts as
-    1 or 0.
+    1 or 0. One that is not for display is None, too.
 
     Args:
         ds: the object.
@@ -43,6 +57,8 @@ def read_modality_lut(ds: Dataset, frame: int) -> ModalityLut | None:
     Raises:
         PixelError: slope zero, not finite, or a table that cannot be read.
     """
+    if not is_for_display(ds):
+        return None
     for item in items(ds, "ModalityLUTSequence")[:1]:
         return read_lookup_table(item, signed=ds.get("PixelRepresentation") == 1)
     for holder in holders(ds, "PixelValueTransformationSequence", frame):

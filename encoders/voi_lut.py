@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from encoders.elements import items, named, numbers, text
+from encoders.alternatives import Alternative, choose_alternative
+from encoders.elements import items, named, numbers, text, texts
 from encoders.functional_groups import holders
 from encoders.image import PixelError
 from encoders.lookup_table import LookupTable, read_lookup_table
@@ -43,29 +44,47 @@ class VoiTable:
 VoiLut = Window | VoiTable
 
 
-def read_voi_lut(ds: Dataset, frame: int, *, signed: bool) -> VoiLut | None:
+@dataclass(frozen=True)
+class ChosenVoi:
+    """An object's VOI LUT, and which of its alternatives it is."""
+
+    voi: VoiLut
+    alternative: Alternative
+
+
+def read_voi_lut(
+    ds: Dataset, frame: int, *, signed: bool, body_part: str | None = None
+) -> ChosenVoi | None:
     """The VOI LUT of one frame, or None where the object gives none.
 
-    Looked for in the frame's Frame VOI LUT Sequence, the shared one, then at the root. A table
-    and windows are alternative views of one image (PS3.3 C.11.2.1); the table is taken before
-    the windows, and of several tables or windows the first. A centre without a width, or a
-    width without a centre, is no window.
+    Looked for in the frame's Frame VOI LUT Sequence, the shared one, then at the root. Tables
+    and windows are alternative views of one image (PS3.3 C.11.2.1): tables are taken before
+    windows, and of several the one that ``encoders.alternatives`` chooses. A centre without a
+    width, or a width without a centre, is no window.
 
     Args:
         ds: the object.
         frame: index of the frame, from 0.
         signed: whether modality units can be negative, for the first value of a table.
+        body_part: what the image shows, upper case, or None.
 
     Raises:
         PixelError: a width that the function does not allow, an unknown function, a value that
             is no number, or a table that cannot be read.
     """
-    for item in items(ds, "VOILUTSequence")[:1]:
-        return VoiTable(read_lookup_table(item, signed=signed))
+    tables = items(ds, "VOILUTSequence")
+    if tables:
+        explanations = [text(item, "LUTExplanation") for item in tables]
+        taken = choose_alternative(explanations, len(tables), body_part)
+        return ChosenVoi(VoiTable(read_lookup_table(tables[taken.index], signed=signed)), taken)
     for holder in holders(ds, "FrameVOILUTSequence", frame):
         centers, widths = numbers(holder, "WindowCenter"), numbers(holder, "WindowWidth")
         if centers and widths:
-            return _window(centers[0], widths[0], text(holder, "VOILUTFunction"))
+            explanations = list(texts(holder, "WindowCenterWidthExplanation"))
+            count = min(len(centers), len(widths))
+            taken = choose_alternative(explanations, count, body_part)
+            function = text(holder, "VOILUTFunction")
+            return ChosenVoi(_window(centers[taken.index], widths[taken.index], function), taken)
     return None
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.uid import XRayAngiographicImageStorage
 
 from encoders.grayscale import read_image
 from encoders.image import PixelError
@@ -206,3 +207,33 @@ def test_brightness_never_falls_as_the_stored_value_rises(dtype: type[Any]) -> N
     for function in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
         pixels = shown(stored, WindowCenter=40, WindowWidth=150, VOILUTFunction=function)
         assert np.diff(pixels).min() >= 0
+
+
+def test_which_of_several_windows_was_taken_is_told() -> None:
+    ds = image_object(gray(0, 1), WindowCenter=[450, -600], WindowWidth=[790, 1500])
+    ds.WindowCenterWidthExplanation, ds.BodyPartExamined = ["MEDIASTINUM", "LUNG"], "CHEST"
+    rules = read_image(ds).rules
+    told = {key: rules[key] for key in rules if key.startswith("voi_")}
+    assert told == {
+        "voi_function": "LINEAR",
+        "voi_number": 2,
+        "voi_count": 2,
+        "voi_explanation": "LUNG",
+        "voi_chosen_by": "explanation",
+    }
+
+
+def test_angiography_is_shown_without_its_modality_lut() -> None:
+    # PS3.4 N.2.5; with it, the window from 0 to 100 would show 1.0 instead of 0.5
+    ds = image_object(gray(0, 50, 100), RescaleSlope=2, RescaleIntercept=0, **exact(0, 100))
+    ds.SOPClassUID = XRayAngiographicImageStorage
+    image = read_image(ds)
+    assert image.pixels[0].tolist() == [0.0, 0.5, 1.0]
+    assert image.rules["modality_lut"] == "identity: that of XA and RF is not for display"
+
+
+def test_colour_of_many_rows_is_the_same_as_of_one() -> None:
+    tall = np.repeat(np.array([[[255, 0, 0]]], np.uint8), 200, axis=0)
+    ds = image_object(tall[..., 0], SamplesPerPixel=3, PlanarConfiguration=0)
+    ds.PhotometricInterpretation, ds.PixelData = "RGB", tall.tobytes()
+    assert read_image(ds).pixels[:, 0] == pytest.approx(np.full(200, 0.299), abs=1e-6)

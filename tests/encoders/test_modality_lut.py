@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pydicom import uid
 
 from encoders.image import PixelError
 from encoders.lookup_table import LookupTable
@@ -59,6 +60,22 @@ def test_a_table_is_taken_before_rescale() -> None:
     assert isinstance(lut, LookupTable)
     # C.11.1.1.1: below the first value the first entry, above the last the last
     assert lut(np.array([0.0, 10.0, 11.0, 12.0, 99.0])).tolist() == [7, 7, 8, 9, 9]
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "expected"),
+    [
+        (uid.XRayAngiographicImageStorage, None),  # PS3.4 N.2.5: ignored for display
+        (uid.XRayRadiofluoroscopicImageStorage, None),
+        (uid.EnhancedXAImageStorage, Rescale(2.0, 3.0)),
+        (uid.CTImageStorage, Rescale(2.0, 3.0)),
+    ],
+)
+def test_the_table_of_angiography_is_not_for_display(
+    sop_class: uid.UID, expected: Rescale | None
+) -> None:
+    ds = image_object(gray(0), SOPClassUID=sop_class, RescaleSlope=2, RescaleIntercept=3)
+    assert read_modality_lut(ds, 0) == expected
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,11 @@ def window(center: object, width: object, function: str | None = None) -> Datase
     return ds
 
 
+def voi(ds: Dataset, frame: int = 0) -> object:
+    found = read_voi_lut(ds, frame, signed=False)
+    return None if found is None else found.voi
+
+
 @pytest.mark.parametrize(
     ("width", "function", "tag"),
     [
@@ -69,18 +74,54 @@ def test_widths_and_functions_beyond_the_standard_name_their_tag(
 
 
 def test_a_width_of_a_half_is_allowed_where_the_function_allows_it() -> None:
-    found = read_voi_lut(window(40, 0.5, "LINEAR_EXACT"), 0, signed=False)
-    assert found == Window(40.0, 0.5, "LINEAR_EXACT")
+    assert voi(window(40, 0.5, "LINEAR_EXACT")) == Window(40.0, 0.5, "LINEAR_EXACT")
 
 
-def test_of_several_windows_the_first_is_taken() -> None:
-    found = read_voi_lut(window([450, 200], [790, 443]), 0, signed=False)
-    assert found == Window(450.0, 790.0)
+@pytest.mark.parametrize(
+    ("explanations", "body_part", "expected", "by"),
+    [
+        (None, None, 450.0, "first"),
+        (["WINDOW1", "WINDOW2"], "CHEST", 450.0, "first"),
+        (["MEDIASTINUM", "LUNG"], "CHEST", 200.0, "explanation"),
+        (["LUNG", "MEDIASTINUM"], "CHEST", 450.0, "explanation"),
+        (["HARDER", "NORMAL"], None, 200.0, "explanation"),
+        (["", "Normal"], "KNEE", 200.0, "explanation"),
+        (["NORMAL"], "KNEE", 450.0, "explanation"),  # fewer explanations than windows
+    ],
+)
+def test_of_several_windows_the_explanation_decides_else_the_first(
+    explanations: list[str] | None, body_part: str | None, expected: float, by: str
+) -> None:
+    ds = window([450, 200], [790, 443])
+    if explanations:
+        ds.WindowCenterWidthExplanation = explanations
+    found = read_voi_lut(ds, 0, signed=False, body_part=body_part)
+    assert found is not None
+    assert isinstance(found.voi, Window)
+    assert (found.voi.center, found.alternative.by) == (expected, by)
+
+
+def test_of_several_tables_the_explanation_decides() -> None:
+    ds = window(1, 10)
+    ds.VOILUTSequence = [
+        with_items(LUTDescriptor=[2, 0, 8], LUTData=[0, last], LUTExplanation=name)[0]
+        for last, name in ((51, "HARDER"), (255, "NORMAL"), (102, "SOFTER"))
+    ]
+    found = read_voi_lut(ds, 0, signed=False)
+    assert found is not None
+    assert found.voi(np.array([1.0])).tolist() == [1.0]
+    assert (found.alternative.index, found.alternative.count) == (1, 3)
+
+
+def test_more_centres_than_widths_count_as_pairs() -> None:
+    found = read_voi_lut(window([450, 200, 7], [790, 443]), 0, signed=False)
+    assert found is not None
+    assert found.alternative.count == 2
 
 
 @pytest.mark.parametrize(("center", "width"), [(40, None), (None, 400), (None, None)])
 def test_half_a_window_is_no_window(center: object, width: object) -> None:
-    assert read_voi_lut(window(center, width), 0, signed=False) is None
+    assert voi(window(center, width)) is None
 
 
 def test_windows_of_functional_groups_go_from_frame_to_shared_to_root() -> None:
@@ -88,9 +129,9 @@ def test_windows_of_functional_groups_go_from_frame_to_shared_to_root() -> None:
     ds = window(1, 10)
     shared = with_items(WindowCenter=2, WindowWidth=20)
     own = with_items(WindowCenter=3, WindowWidth=30)
-    assert read_voi_lut(ds, 0, signed=False) == Window(1.0, 10.0)
+    assert voi(ds) == Window(1.0, 10.0)
     ds.SharedFunctionalGroupsSequence = with_items(FrameVOILUTSequence=shared)
-    assert read_voi_lut(ds, 0, signed=False) == Window(2.0, 20.0)
+    assert voi(ds) == Window(2.0, 20.0)
     ds.PerFrameFunctionalGroupsSequence = with_items(FrameVOILUTSequence=own)
-    assert read_voi_lut(ds, 0, signed=False) == Window(3.0, 30.0)
-    assert read_voi_lut(ds, 1, signed=False) == Window(2.0, 20.0)
+    assert voi(ds) == Window(3.0, 30.0)
+    assert voi(ds, 1) == Window(2.0, 20.0)
