@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 from pydicom.uid import XRayAngiographicImageStorage
 
 from encoders.grayscale import read_image
@@ -136,12 +135,6 @@ def test_a_constant_image_is_black_and_says_so(attributes: dict[str, int]) -> No
     assert image.rules["voi"] == "constant image"
 
 
-def test_a_voi_table_is_scaled_by_its_bits() -> None:
-    # C.11.2.1.1: entries of 10 bits span 0 to 1023
-    lut = with_items(LUTDescriptor=[3, 10, 10], LUTData=[0, 1023, 341])
-    assert shown(gray(0, 11, 12, 50), VOILUTSequence=lut) == pytest.approx([0, 1, 1 / 3, 1 / 3])
-
-
 def test_frames_are_chosen_by_index_and_the_middle_one_by_default(tmp_path: Path) -> None:
     stored = np.array([[[0]], [[25]], [[50]], [[100]]], np.uint16)
     path = written(image_object(stored, **exact(0, 100)), tmp_path)
@@ -158,32 +151,6 @@ def test_each_frame_has_its_own_functional_groups() -> None:
     ]
     ds.PerFrameFunctionalGroupsSequence = groups
     assert [read_image(ds, frame).pixels[0, 0] for frame in (0, 1)] == [0.5, 0.25]
-
-
-def colour(rgb: list[list[int]], **attributes: Any) -> Dataset:
-    stored = np.array([rgb], np.uint8)
-    ds = image_object(stored[..., 0], SamplesPerPixel=3, PlanarConfiguration=0, **attributes)
-    ds.PixelData = stored.tobytes() + b"\0" * (stored.size % 2)
-    return ds
-
-
-def test_colour_becomes_luminance() -> None:
-    ds = colour([[255, 0, 0], [0, 255, 0], [0, 0, 255]], PhotometricInterpretation="RGB")
-    # BT.601: 0.299 R + 0.587 G + 0.114 B
-    assert read_image(ds).pixels[0].tolist() == pytest.approx([0.299, 0.587, 0.114], abs=1e-6)
-
-
-def test_luma_of_ybr_is_its_luminance() -> None:
-    ds = colour([[255, 128, 128], [51, 128, 128]], PhotometricInterpretation="YBR_FULL")
-    assert read_image(ds).pixels[0].tolist() == pytest.approx([1.0, 0.2], abs=1e-6)
-
-
-def test_palette_becomes_luminance() -> None:
-    ds = image_object(np.array([[0, 1]], np.uint8), PhotometricInterpretation="PALETTE COLOR")
-    for name, entries in (("Red", (0, 65535)), ("Green", (0, 0)), ("Blue", (0, 65535))):
-        setattr(ds, f"{name}PaletteColorLookupTableDescriptor", [2, 0, 16])
-        setattr(ds, f"{name}PaletteColorLookupTableData", np.array(entries, "<u2").tobytes())
-    assert read_image(ds).pixels[0].tolist() == pytest.approx([0.0, 0.413], abs=1e-6)
 
 
 @pytest.mark.parametrize("photometric", ["HSV", "YBR_PARTIAL_420", "PALETTE COLOR", ""])
