@@ -58,6 +58,9 @@ def read_image(source: Path | Dataset, frame: int | None = None) -> GrayscaleIma
         "frame_number": index + 1,
         "photometric_interpretation": text(ds, "PhotometricInterpretation"),
     }
+    if text(ds, "PixelPresentation") in ("COLOR", "MIXED"):
+        # PS3.3 C.8.16.2.1.1.1: all values may be shown by the grayscale pipeline alone
+        rules["supplemental_palette"] = "not applied"
     gray = _display(ds, stored.values, index, rules)
     return GrayscaleImage(gray, rules)
 

@@ -12,7 +12,7 @@ from encoders.image import PixelError
 Mapping = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 _TABLE_MAX = 1 << 18  # levels; an image of 16 bits always fits
-_BLOCK = 1 << 18  # pixels worked at once: temporary arrays stay small and in the cache
+_BLOCK = 1 << 15  # pixels worked at once: temporary arrays stay small and in the cache
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Levels:
         if self.values is None:
             return self._blockwise(lambda block: _finite(mapping, block.astype(np.float64)))
         table = _finite(mapping, self.values)
-        return self._blockwise(lambda block: table[self._offsets(block)])
+        # no offset is out of range; "clip" only spares numpy the check, a third of the time
+        return self._blockwise(lambda block: table.take(self._offsets(block), mode="clip"))
 
     def histogram(
         self, leave_out: NDArray[np.bool_] | None

@@ -204,3 +204,8 @@ def test_colour_of_many_rows_is_the_same_as_of_one() -> None:
     ds = image_object(tall[..., 0], SamplesPerPixel=3, PlanarConfiguration=0)
     ds.PhotometricInterpretation, ds.PixelData = "RGB", tall.tobytes()
     assert read_image(ds).pixels[:, 0] == pytest.approx(np.full(200, 0.299), abs=1e-6)
+
+
+def test_a_supplemental_palette_is_told_to_be_left_out() -> None:
+    ds = image_object(gray(0, 1), PixelPresentation="COLOR", Modality="CT")
+    assert read_image(ds).rules["supplemental_palette"] == "not applied"
