@@ -26,7 +26,7 @@ class HeaderReader(BoundedProcess):
             ChildProcessError: as for ``BoundedProcess.ask``.
         """
         try:
-            said, _ = self.ask([str(path), name])
+            said, _ = self.ask([str(path), name], about=path)
         except RefusedError as fault:
             raise UnreadableError(str(fault)) from fault
         received_at = datetime.fromisoformat(said.pop("received_at"))

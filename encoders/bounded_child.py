@@ -26,15 +26,16 @@ def answer_requests(answer: Callable[[Any], Answer], arguments: list[str]) -> No
     Args:
         answer: from a request to its answer; raises RefusedError where a file is at fault. What
             else it raises ends the process, with a traceback: that is a fault of ours.
-        arguments: the connection's descriptor, bytes of memory, seconds of processor time.
+        arguments: the connection's descriptor, and bytes of memory that a request may take.
     """
-    descriptor, memory, cpu_s = map(int, arguments)
+    descriptor, memory = map(int, arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the process that asks
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold patient data
     _limit(resource.RLIMIT_AS, _address_space() + memory)
     with Connection(descriptor) as connection:
         connection.send_bytes(READY)
-        while (request := _next(connection)) is not None:
+        while (asked := _next(connection)) is not None:
+            cpu_s, request = asked
             _limit(resource.RLIMIT_CPU, int(time.process_time()) + cpu_s)
             try:
                 said, data = answer(request)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from multiprocessing.connection import Pipe
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -30,10 +31,17 @@ class Limits:
         memory: bytes of address space beyond what the idle process has.
         cpu_s: whole seconds of processor time. Not of the clock: a busy machine must not turn a
             good file into a refused one.
+        bytes_a_second: a file so large that it would take longer at this pace gets that longer:
+            20,000 frames of an fMRI, 150 MB, take 12 s to parse.
     """
 
     memory: int = 1 << 30
     cpu_s: int = 5
+    bytes_a_second: int = 5_000_000
+
+    def cpu_for(self, size: int) -> int:
+        """Seconds of processor time that a file of ``size`` bytes may take."""
+        return max(self.cpu_s, size // self.bytes_a_second)
 
 
 class BoundedProcess:
@@ -69,8 +77,10 @@ class BoundedProcess:
             self._child.end()
             self._child = None
 
-    def ask(self, request: Any) -> tuple[Any, bytearray]:
+    def ask(self, request: Any, *, about: Path | None = None) -> tuple[Any, bytearray]:
         """The child's answer to a request that JSON can say, and the bytes that go with it.
+
+        ``about`` is the file in question, whose size decides how long it may take.
 
         Raises:
             RefusedError: the file is at fault: the child says so, died on it, or met a limit.
@@ -79,12 +89,15 @@ class BoundedProcess:
         """
         if self._child is None:
             self._child = _Child(self._module, self._limits)
+        cpu_s = self._limits.cpu_for(_size(about))
         try:
-            return self._child.ask(request, self._stalled_s)
+            return self._child.ask([cpu_s, request], self._stalled_s)
         except (EOFError, ConnectionError, TimeoutError) as fault:
-            raise self._reason(self._child, fault) from fault
+            raise self._reason(self._child, fault, cpu_s) from fault
 
-    def _reason(self, child: "_Child", fault: Exception) -> RefusedError | ChildProcessError:
+    def _reason(
+        self, child: "_Child", fault: Exception, cpu_s: int
+    ) -> RefusedError | ChildProcessError:
         exit_code = child.end()
         self._child = None
         killed = -exit_code in (signal.SIGKILL, signal.SIGTERM)
@@ -94,12 +107,16 @@ class BoundedProcess:
             return ChildProcessError(f"{self._module} ended with exit code {exit_code}")
         if exit_code == -signal.SIGXCPU:
             return RefusedError(
-                f"reading it takes more than the {self._limits.cpu_s} s of processor time allowed"
+                f"reading it takes more than the {cpu_s} s of processor time allowed"
             )
         if exit_code >= 0:
             return RefusedError("reading it met a fault of this program; see the log's traceback")
         name = signal.Signals(-exit_code).name
         return RefusedError(f"a decoder died on it ({name}); send the object again, uncompressed")
+
+
+def _size(path: Path | None) -> int:
+    return path.stat().st_size if path is not None and path.exists() else 0
 
 
 class _Child:
@@ -113,7 +130,7 @@ class _Child:
         command = [sys.executable, "-P", "-W", "ignore", "-m", module]
         with theirs:
             self._process = subprocess.Popen(
-                [*command, str(descriptor), str(limits.memory), str(limits.cpu_s)],
+                [*command, str(descriptor), str(limits.memory)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(descriptor,),

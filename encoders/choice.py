@@ -5,12 +5,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from encoders import eligibility
+from encoders.frame_header import FRAMES_MAX
 from encoders.header import ImageHeader
 from encoders.sop_classes import for_processing
-from encoders.stack import Stack, middle, slices_of, stacks
+from encoders.stack import Slice, Stack, middle, slices_of, stacks
 
-SLICE_RULE = "middle-of-extent-1"
-"""Version of the rules in this module, ``eligibility`` and ``stack``: part of every Space."""
+SLICE_RULE = "middle-of-extent-2"
+"""Version of the rules here and in ``eligibility``, ``stack`` and ``precedence``: in every Space.
+
+docs/representative-images.md has the rules in one table.
+"""
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,10 @@ def choose_images(headers: Iterable[ImageHeader]) -> Choice:
     Projection images (CR, DX, MG, RG, PX, IO, XA, RF, US) are taken one by one, of a multi-frame
     one the frame ``(n - 1) // 2``; raw For Processing images only where the study has no
     For Presentation image of the modality. Of a CT or MR series it is the middle slice of its
-    largest stack (``encoders.stack``), one frame where the slices are frames. The answer does
-    not depend on the order of the headers.
+    largest stack (``encoders.stack``), one frame where the slices are frames: an enhanced object
+    is chosen from as its frames would be as single images. Derived slices count only where the
+    series has no others. The answer does not depend on the order of the headers, nor, where
+    there is geometry, on instance numbers.
 
     Args:
         headers: of one study; an instance that comes twice counts once.
@@ -62,15 +68,19 @@ def choose_images(headers: Iterable[ImageHeader]) -> Choice:
     kept = [header for header in ordered if reasons[header.sop_instance_uid] is None]
     projections = [header for header in kept if header.modality in eligibility.PROJECTIONS]
     raw = _superseded(projections)
+    reasons.update(raw)
     chosen = [_projection(header) for header in projections if header.sop_instance_uid not in raw]
-    chosen += [_middle_slice(series) for series in _slice_series(kept)]
-    return Choice(tuple(chosen), _left_out(reasons, chosen, raw))
+    for series in _slice_series(kept):
+        image, passed_over = _middle_slice(series)
+        chosen.append(image)
+        reasons.update(passed_over)
+    return Choice(tuple(chosen), _left_out(reasons, chosen))
 
 
-def _superseded(projections: Sequence[ImageHeader]) -> set[str]:
+def _superseded(projections: Sequence[ImageHeader]) -> dict[str, str]:
     shown = {header.modality for header in projections if not for_processing(header.sop_class_uid)}
     return {
-        header.sop_instance_uid
+        header.sop_instance_uid: "raw detector values, and the study has the image For Presentation"
         for header in projections
         if for_processing(header.sop_class_uid) and header.modality in shown
     }
@@ -93,28 +103,57 @@ def _slice_series(headers: Sequence[ImageHeader]) -> list[list[ImageHeader]]:
     return [series[uid] for uid in sorted(series)]
 
 
-def _middle_slice(series: Sequence[ImageHeader]) -> ChosenImage:
-    found = stacks(one for header in series for one in slices_of(header))
+def _middle_slice(series: Sequence[ImageHeader]) -> tuple[ChosenImage, dict[str, str]]:
+    counted, passed_over = _within_limit(series)
+    slices = [one for header in counted for one in slices_of(header) if _eligible(one)]
+    originals = [one for one in slices if not eligibility.derived(one.image_type)]
+    if originals:
+        with_originals = {one.header.sop_instance_uid for one in originals}
+        passed_over |= {
+            header.sop_instance_uid: "derived image, and its series has original ones"
+            for header in counted
+            if header.sop_instance_uid not in with_originals
+        }
+    found = stacks(originals or slices)
     one = middle(found[0])
-    return ChosenImage(one.header, one.frame, _slice_rule(found))
+    return ChosenImage(one.header, one.frame, _slice_rule(found)), passed_over
+
+
+def _within_limit(series: Sequence[ImageHeader]) -> tuple[list[ImageHeader], dict[str, str]]:
+    # a few bytes can declare a hundred thousand frames, and a series have many such instances
+    counted = []
+    passed_over = {}
+    frames = 0
+    for header in series:
+        if frames + header.number_of_frames > FRAMES_MAX:
+            reason = f"its series has more than {FRAMES_MAX} frames"
+            passed_over[header.sop_instance_uid] = reason
+        else:
+            frames += header.number_of_frames
+            counted.append(header)
+    return counted, passed_over
+
+
+def _eligible(one: Slice) -> bool:
+    return eligibility.slice_left_out_because(one.image_type) is None
 
 
 def _slice_rule(found: Sequence[Stack]) -> str:
-    largest = found[0]
-    of_stacks = f", largest of {len(found)} stacks" if len(found) > 1 else ""
+    largest, count = found[0], len(found[0].slices)
+    placed = [stack for stack in found if stack.positions]
     if not largest.positions:
-        return f"no geometry: middle by InstanceNumber of {len(largest.slices)} slices{of_stacks}"
-    return f"middle by position of {len(largest.slices)} slices{of_stacks}"
+        others = f", more than in any of {len(placed)} stacks with geometry" if placed else ""
+        return f"no geometry: middle by InstanceNumber of {count} slices{others}"
+    images = f" ({largest.images} images)" if largest.images > count else ""
+    of_stacks = f", largest of {len(placed)} stacks" if len(placed) > 1 else ""
+    without = sum(stack.images for stack in found if not stack.positions)
+    missing = f", {without} slices without geometry" if without else ""
+    return f"middle by position of {count} slices{images}{of_stacks}{missing}"
 
 
-def _left_out(
-    reasons: dict[str, str | None], chosen: Sequence[ChosenImage], raw: set[str]
-) -> tuple[LeftOut, ...]:
+def _left_out(reasons: dict[str, str | None], chosen: Sequence[ChosenImage]) -> tuple[LeftOut, ...]:
     taken = {image.header.sop_instance_uid for image in chosen}
     default = "not the middle slice of its series"
-    superseded = "raw detector values, and the study has the image For Presentation"
     return tuple(
-        LeftOut(uid, reason or (superseded if uid in raw else default))
-        for uid, reason in reasons.items()
-        if uid not in taken
+        LeftOut(uid, reason or default) for uid, reason in reasons.items() if uid not in taken
     )

@@ -30,7 +30,7 @@ class PixelReader(BoundedProcess):
             ChildProcessError: as for ``BoundedProcess.ask``.
         """
         try:
-            said, data = self.ask([str(path), frame])
+            said, data = self.ask([str(path), frame], about=path)
         except RefusedError as fault:
             raise PixelError(str(fault)) from fault
         pixels = np.frombuffer(data, np.float32).reshape(said["shape"])

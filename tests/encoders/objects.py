@@ -1,11 +1,13 @@
 """DICOM objects made for the tests, and the real images beside the checkout."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pydicom import dcmread
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
@@ -93,3 +95,30 @@ def axial_series(positions: list[float]) -> list[ImageHeader]:
 def gray(*values: int) -> NDArray[np.uint16]:
     """A one-row image of unsigned 16-bit stored values."""
     return np.array([values], np.uint16)
+
+
+Groups = dict[str, dict[str, Any]]
+"""Functional groups of one frame: for each macro's sequence the attributes of its only item."""
+
+
+def functional_groups(groups: Groups) -> Dataset:
+    """An item of the Shared or Per-frame Functional Groups Sequence."""
+    return with_items(**{name: with_items(**item) for name, item in groups.items()})[0]
+
+
+def enhanced_object(
+    stored: NDArray[Any], shared: Groups, frames: list[Groups], **attributes: Any
+) -> Dataset:
+    """An enhanced multi-frame dataset; ``stored`` has shape (frames, rows, columns)."""
+    ds = image_object(stored, **attributes)
+    ds.NumberOfFrames = len(frames)
+    ds.SharedFunctionalGroupsSequence = Sequence([functional_groups(shared)])
+    ds.PerFrameFunctionalGroupsSequence = Sequence(map(functional_groups, frames))
+    return ds
+
+
+def read_back(ds: Dataset) -> Dataset:
+    """The dataset as a receiver has it: written to a file's bytes, and read from them."""
+    file = BytesIO()
+    ds.save_as(file, enforce_file_format=True)
+    return dcmread(BytesIO(file.getvalue()))

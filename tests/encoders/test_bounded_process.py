@@ -67,3 +67,10 @@ def test_a_child_that_cannot_start_blames_no_file() -> None:
         pytest.raises(ChildProcessError, match="exit code 1"),
     ):
         process.ask("anything")
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [(0, 5), (25_000_000, 5), (29_999_999, 5), (150_000_000, 30)]
+)
+def test_large_files_may_take_longer(size: int, expected: int) -> None:
+    assert Limits().cpu_for(size) == expected

@@ -7,8 +7,11 @@ import pytest
 from pydicom import uid
 
 from encoders.choice import choose_images
-from encoders.header import FrameHeader, ImageHeader
+from encoders.frame_header import FrameHeader
+from encoders.header import ImageHeader
 from tests.encoders.objects import AXIAL, axial_series, header
+
+BY_NUMBER = "middle by InstanceNumber of"
 
 
 def projection(name: str = "1.1", **fields: Any) -> ImageHeader:
@@ -98,6 +101,47 @@ def test_missing_geometry_is_said_in_the_rule() -> None:
 
 
 @pytest.mark.parametrize(
+    ("without", "rule"),
+    [
+        (0, "middle by position of 3 slices"),
+        (2, "middle by position of 3 slices, 2 slices without geometry"),
+        (3, "middle by position of 3 slices, 3 slices without geometry"),
+        (4, f"no geometry: {BY_NUMBER} 4 slices, more than in any of 1 stacks with geometry"),
+    ],
+)
+def test_geometry_that_is_partly_missing_is_said_in_the_rule(without: int, rule: str) -> None:
+    lost = [header(f"2.{i}", image_orientation=None) for i in range(without)]
+    assert choose_images(axial_series([0.0, 3.0, 6.0]) + lost).chosen[0].rule == rule
+
+
+def test_several_stacks_and_several_images_at_a_place_are_said_in_the_rule() -> None:
+    turned = header("3.1", image_orientation=(0.0, 1.0, 0.0, 0.0, 0.0, -1.0))
+    chosen = choose_images([*axial_series([0.0, 3.0, 3.0, 6.0, 6.0]), turned]).chosen[0]
+    assert chosen.rule == "middle by position of 3 slices (5 images), largest of 2 stacks"
+
+
+def test_derived_slices_count_only_where_there_are_no_others() -> None:
+    derived = [
+        header(f"2.{i}", image_type=("DERIVED", "PRIMARY", "AXIAL"), image_position=(0.0, 0.0, z))
+        for i, z in enumerate((20.0, 30.0, 40.0))
+    ]
+    found = choose_images(axial_series([0.0, 3.0, 6.0]) + derived)
+    assert [image.header.sop_instance_uid for image in found.chosen] == ["1.1"]
+    reasons = {entry.sop_instance_uid: entry.reason for entry in found.left_out}
+    assert reasons["2.1"] == "derived image, and its series has original ones"
+    assert reasons["1.0"] == "not the middle slice of its series"
+    assert choose_images(derived).chosen[0].header.sop_instance_uid == "2.1"
+
+
+def test_more_frames_than_a_series_may_have_are_not_counted_through() -> None:
+    # a few bytes each, and a billion frames together
+    headers = [header(f"1.{i:05}", number_of_frames=100_000) for i in range(10_000)]
+    found = choose_images(headers)
+    assert [image.header.sop_instance_uid for image in found.chosen] == ["1.00000"]
+    assert found.left_out[0].reason == "its series has more than 100000 frames"
+
+
+@pytest.mark.parametrize(
     ("image_type", "expected"),
     [
         (("ORIGINAL", "PRIMARY", "LOCALIZER"), "localizer"),
@@ -106,6 +150,8 @@ def test_missing_geometry_is_said_in_the_rule() -> None:
         (("DERIVED", "PRIMARY", "MPR"), "reformat"),
         (("DERIVED", "PRIMARY", "PROJECTION IMAGE", "M"), "reformat"),
         (("DERIVED", "SECONDARY", "REFORMATTED", "AVERAGE"), "reformat"),
+        (("DERIVED", "PRIMARY", "PERFUSION", "RCBF"), "calculated"),
+        (("DERIVED", "PRIMARY", "AXIAL", "MEAN"), "calculated"),
     ],
 )
 def test_image_types_that_are_left_out(image_type: tuple[str, ...], expected: str) -> None:
@@ -115,7 +161,14 @@ def test_image_types_that_are_left_out(image_type: tuple[str, ...], expected: st
 
 
 @pytest.mark.parametrize(
-    "image_type", [(), ("ORIGINAL", "PRIMARY"), ("DERIVED", "PRIMARY", "AXIAL")]
+    "image_type",
+    [
+        (),
+        ("ORIGINAL", "PRIMARY"),
+        ("DERIVED", "PRIMARY", "AXIAL"),
+        ("DERIVED", "PRIMARY", "AXIAL", "NONE"),
+        ("MIXED", "PRIMARY", "AXIAL", "MIXED"),
+    ],
 )
 def test_image_types_that_are_kept(image_type: tuple[str, ...]) -> None:
     assert len(choose_images([header(image_type=image_type)]).chosen) == 1

@@ -6,7 +6,8 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import BasicTextSRStorage
 
-from encoders.header import FrameHeader, HeaderError, ImageHeader
+from encoders.frame_header import FrameHeader
+from encoders.header import HeaderError, ImageHeader
 from tests.encoders.objects import AXIAL, gray, image_object, set_raw, with_items
 
 
@@ -20,6 +21,10 @@ def slice_object() -> Dataset:
         BodyPartExamined="BRAIN",
         DiffusionBValue=1000.0,
         EchoNumbers=2,
+        EchoTime=80,
+        AcquisitionNumber=3,
+        TriggerTime=412.5,
+        ComplexImageComponent="MAGNITUDE",
     )
 
 
@@ -30,6 +35,8 @@ def test_what_choosing_needs_is_kept() -> None:
     assert found.image_orientation == AXIAL
     assert (found.b_value, found.echo_number, found.instance_number) == (1000.0, 2, 7)
     assert found.image_type == ("ORIGINAL", "PRIMARY", "M")
+    assert (found.echo_time, found.acquisition_number, found.trigger_time) == (80.0, 3, 412.5)
+    assert found.complex_image_component == "MAGNITUDE"
 
 
 def enhanced() -> Dataset:
@@ -77,6 +84,30 @@ def test_what_is_missing_is_named(keyword: str, reason: str) -> None:
         ImageHeader.from_dataset(ds)
 
 
+def test_a_header_stored_before_fields_were_added_still_loads() -> None:
+    # as the first version wrote it, nothing left out
+    stored = """{"sop_class_uid": "1.2.840.10008.5.1.4.1.1.2.1", "sop_instance_uid": "1.2.3",
+        "series_instance_uid": "1.2", "modality": "CT", "image_type": ["ORIGINAL", "PRIMARY"],
+        "rows": 2, "columns": 3, "number_of_frames": 1, "samples_per_pixel": 1,
+        "photometric_interpretation": "MONOCHROME2", "instance_number": 7,
+        "image_position": null, "image_orientation": [1.0, 0.0, 0.0, 0.0, 1.0, 0.0],
+        "b_value": null, "echo_number": null, "temporal_position": null, "view_position": null,
+        "laterality": null, "body_part": "HEAD", "frames": [{"position": [0.0, 0.0, 1.0],
+        "orientation": null, "b_value": 0.0, "temporal_position": 2}]}"""
+    found = ImageHeader.from_json(json.loads(stored))
+    assert found.frames == (FrameHeader((0.0, 0.0, 1.0), None, 0.0, 2),)
+    assert (found.instance_number, found.image_type) == (7, ("ORIGINAL", "PRIMARY"))
+    assert (found.echo_time, found.acquisition_number, found.trigger_time) == (None, None, None)
+
+
+def test_json_keeps_zero_and_leaves_out_what_is_absent() -> None:
+    found = ImageHeader.from_dataset(image_object(gray(1), AcquisitionNumber=0, TriggerTime=0))
+    plain = found.to_json()
+    assert (plain["acquisition_number"], plain["trigger_time"]) == (0, 0.0)
+    assert "b_value" not in plain
+    assert ImageHeader.from_json(plain) == found
+
+
 def test_reports_have_no_rows_and_are_no_fault() -> None:
     ds = slice_object()
     del ds.Rows, ds.Columns
@@ -101,6 +132,9 @@ def test_a_uid_that_is_none_is_refused(uid: bytes) -> None:
         (0x00200037, "DS", b"1\\0\\0\\0\\NaN\\0", "image_orientation"),
         (0x00189087, "FD", b"\0\0", "b_value"),
         (0x00180015, "CS", b"\0", "body_part"),
+        (0x00180081, "DS", b"1e999", "echo_time"),
+        (0x00181060, "DS", b"early", "trigger_time"),
+        (0x00200012, "IS", b"x", "acquisition_number"),
     ],
 )
 def test_damaged_optional_values_are_none(tag: int, vr: str, value: bytes, field: str) -> None:
