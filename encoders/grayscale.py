@@ -23,6 +23,7 @@ from encoders.modality_lut import (
 )
 from encoders.padding import read_padding
 from encoders.pixel_data import decode_frame, number_of_frames, open_pixels
+from encoders.polarity import measure_polarity
 from encoders.voi_lut import ChosenVoi, VoiLut, VoiTable, Window, read_voi_lut
 
 WINDOW_RULE = "ps3.3-pipeline-2"
@@ -103,6 +104,7 @@ def _grayscale(ds: Dataset, stored: NDArray[Any], index: int, rules: Rules) -> N
     shown = levels.mapped(lambda values: _shown(values, modality, voi, inverted=inverted))
     if padded is not None:
         shown[padded] = 0.0
+    rules.update(_polarity_rules(ds, shown, padded))
     return shown
 
 
@@ -156,6 +158,16 @@ def _inverted(ds: Dataset, rules: Rules) -> bool:
         rules["presentation_lut_shape"] = shape
         return shape == "INVERSE"
     return rules["photometric_interpretation"] == "MONOCHROME1"
+
+
+def _polarity_rules(
+    ds: Dataset, shown: NDArray[np.float32], padded: NDArray[np.bool_] | None
+) -> Rules:
+    """What the pixels say of the polarity: a flag for people, which flips nothing."""
+    if text(ds, "Modality") == "US":  # its fans and cropped frames say nothing of polarity
+        return {}
+    evidence = measure_polarity(shown, padded)
+    return {"polarity_evidence": evidence.value, "polarity_suspect": evidence.suspect}
 
 
 def _modality_rules(modality: ModalityLut | None) -> Rules:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
 from pydicom.uid import XRayAngiographicImageStorage
 
 from encoders.grayscale import read_image
@@ -209,3 +210,26 @@ def test_colour_of_many_rows_is_the_same_as_of_one() -> None:
 def test_a_supplemental_palette_is_told_to_be_left_out() -> None:
     ds = image_object(gray(0, 1), PixelPresentation="COLOR", Modality="CT")
     assert read_image(ds).rules["supplemental_palette"] == "not applied"
+
+
+def radiograph(photometric: str) -> Dataset:
+    """A bright oblong in dark surroundings, as MONOCHROME2 would be stored."""
+    stored = np.full((64, 64), 100, np.uint16)
+    stored[8:56, 24:40] = 3000
+    return image_object(stored, PhotometricInterpretation=photometric, Modality="DX")
+
+
+@pytest.mark.parametrize(
+    ("photometric", "suspect"), [("MONOCHROME2", False), ("MONOCHROME1", True)]
+)
+def test_a_tag_that_the_pixels_contradict_is_flagged_and_not_corrected(
+    photometric: str, suspect: bool
+) -> None:
+    image = read_image(radiograph(photometric))
+    assert image.rules["polarity_suspect"] is suspect
+    assert image.rules["inverted"] is (photometric == "MONOCHROME1")
+    assert image.pixels[32, 32] == (0.0 if suspect else 1.0)
+
+
+def test_ultrasound_gets_no_polarity_flag() -> None:
+    assert "polarity_suspect" not in read_image(image_object(gray(0, 1), Modality="US")).rules
