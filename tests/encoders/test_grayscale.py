@@ -213,9 +213,9 @@ def test_a_supplemental_palette_is_told_to_be_left_out() -> None:
 
 
 def radiograph(photometric: str) -> Dataset:
-    """A bright oblong in dark surroundings, as MONOCHROME2 would be stored."""
-    stored = np.full((64, 64), 100, np.uint16)
-    stored[8:56, 24:40] = 3000
+    """Bright along both middle lines and dark off them, as MONOCHROME2 would be stored."""
+    down, across = np.abs(np.mgrid[-32:32, -32:32] + 0.5)
+    stored = (3200 - 100 * np.minimum(down, across)).astype(np.uint16)
     return image_object(stored, PhotometricInterpretation=photometric, Modality="DX")
 
 
