@@ -66,6 +66,18 @@ def read_image(source: Path | Dataset, frame: int | None = None) -> GrayscaleIma
     return GrayscaleImage(gray, rules)
 
 
+def refuse_blank(image: GrayscaleImage) -> None:
+    """Refuse an image of one grey level: it would be like every other blank one.
+
+    Raises:
+        PixelError: the stored values are all the same, or its window shows none of them.
+    """
+    if image.pixels.min() == image.pixels.max():
+        raise PixelError(
+            f"the image is blank: {image.rules.get('voi', 'one colour')} leaves one grey level"
+        )
+
+
 def _display(ds: Dataset, values: NDArray[Any], index: int, rules: Rules) -> NDArray[np.float32]:
     photometric = rules["photometric_interpretation"]
     if photometric in ("MONOCHROME1", "MONOCHROME2") and values.ndim == 2:

@@ -42,7 +42,8 @@ def read_lookup_table(item: Dataset, *, signed: bool) -> LookupTable:
         signed: whether the values that enter the table can be negative.
 
     Raises:
-        PixelError: the descriptor or data is missing, malformed or shorter than declared.
+        PixelError: the descriptor or data is missing, malformed, shorter than declared, or holds
+            an entry of more bits than declared.
     """
     descriptor = [int(part) for part in numbers(item, "LUTDescriptor")]
     if len(descriptor) != 3:
@@ -73,4 +74,9 @@ def _entries(item: Dataset, count: int, bits: int) -> NDArray[np.uint16]:
     if data is None or len(words) < count:
         held = 0 if data is None else len(words)
         raise PixelError(f"{named('LUTData')} holds {held} of the {count} entries declared")
+    greatest = int(words[:count].max())
+    if greatest >= 2**bits:
+        raise PixelError(
+            f"{named('LUTData')} holds {greatest}, over the {bits} bits of its entries"
+        )
     return words[:count]

@@ -48,4 +48,6 @@ def palette_luminance(indices: NDArray[Any], ds: Dataset) -> NDArray[np.float32]
         raise PixelError(
             f"(0028,1101) and following palette cannot be applied ({explain(error)})"
         ) from error
+    if rgb.shape != (*indices.shape, 3):
+        raise PixelError("(0028,1101) and following: a palette has no entries for a colour")
     return luminance(rgb, rgb.dtype.itemsize * 8)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from encoders.bounded_child import Answer, RefusedError, answer_requests
-from encoders.grayscale import read_image
+from encoders.grayscale import read_image, refuse_blank
 from encoders.image import PixelError
 
 
@@ -15,11 +15,12 @@ def read(request: Any) -> Answer:
     """Answer ``[path, frame]`` with the image's shape and rules, and its pixels as bytes.
 
     Raises:
-        RefusedError: the image cannot be read.
+        RefusedError: the image cannot be read, or is blank.
     """
     path, frame = request
     try:
         image = read_image(Path(path), frame)
+        refuse_blank(image)
     except PixelError as fault:
         raise RefusedError(str(fault)) from fault
     said = {"shape": image.pixels.shape, "rules": dict(image.rules)}

@@ -10,7 +10,7 @@ from encoders.image import GrayscaleImage, PixelError
 
 
 class PixelReader(BoundedProcess):
-    """Does what ``encoders.grayscale.read_image`` does, in a child process.
+    """Reads as ``encoders.grayscale.read_image`` does, in a child process; refuses blank images.
 
     Use it as a context manager, from one thread.
     """
@@ -26,7 +26,8 @@ class PixelReader(BoundedProcess):
             frame: index from 0; None takes the only frame, or the middle one.
 
         Raises:
-            PixelError: the image cannot be read, a decoder died on it, or it went over a limit.
+            PixelError: the image cannot be read or is blank, a decoder died on it, or it went over
+                a limit.
             ChildProcessError: as for ``BoundedProcess.ask``.
         """
         try:

@@ -160,6 +160,16 @@ def test_what_cannot_be_shown_names_the_tag(photometric: str) -> None:
         read_image(image_object(gray(0, 1), PhotometricInterpretation=photometric))
 
 
+def test_a_palette_without_a_colour_is_refused() -> None:
+    ds = image_object(np.array([[0, 1]], np.uint8), PhotometricInterpretation="PALETTE COLOR")
+    for name in ("Red", "Green", "Blue"):
+        setattr(ds, f"{name}PaletteColorLookupTableDescriptor", [2, 0, 16])
+        setattr(ds, f"{name}PaletteColorLookupTableData", bytes(4))
+    ds.BluePaletteColorLookupTableData = b""
+    with pytest.raises(PixelError, match="0028,1101"):
+        read_image(ds)
+
+
 def test_overflowing_numbers_are_refused() -> None:
     ds = image_object(gray(0, 60000), RescaleSlope=1e308, RescaleIntercept=-1e308, **exact(0, 1))
     ds.VOILUTFunction = "SIGMOID"

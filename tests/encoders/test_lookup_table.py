@@ -46,6 +46,7 @@ def test_two_entries_of_8_bits_may_share_a_word() -> None:
         ([2, 0, 32], [0, 1], "0028,3002"),
         ([3, 0, 16], [0, 1], "0028,3006"),
         ([3, 0, 16], None, "0028,3006"),
+        ([3, 0, 12], [0, 4096, 1], "0028,3006"),  # over 12 bits
     ],
 )
 def test_damage_names_the_tag(descriptor: list[int], data: list[int] | None, tag: str) -> None:

@@ -64,7 +64,7 @@ def test_the_image_is_what_reading_it_here_gives(reader: PixelReader, good: Path
 
 
 def test_a_frame_is_chosen_by_index(reader: PixelReader, tmp_path: Path) -> None:
-    stored = np.array([[[0]], [[25]], [[50]]], np.uint16)
+    stored = np.array([[[0, 9]], [[25, 9]], [[50, 9]]], np.uint16)
     path = written(image_object(stored, WindowCenter=25, WindowWidth=51), tmp_path)
     assert reader.read(path, 2).rules["frame_number"] == 3
     assert reader.read(path).rules["frame_number"] == 2
@@ -76,6 +76,18 @@ def test_a_reason_comes_back_and_the_process_lives_on(reader: PixelReader, good:
         reader.read(good.with_name("absent.dcm"))
     assert reader.read(good).pixels.shape == (1, 3)
     assert children() == before
+
+
+@pytest.mark.parametrize(
+    ("values", "window", "rule"), [((7, 7), 50, "constant"), ((7, 8), 5000, "window of the object")]
+)
+def test_a_blank_image_is_refused(
+    reader: PixelReader, tmp_path: Path, values: tuple[int, ...], window: int, rule: str
+) -> None:
+    attributes = {} if rule == "constant" else {"WindowCenter": window, "WindowWidth": 10}
+    path = written(image_object(gray(*values), **attributes), tmp_path)
+    with pytest.raises(PixelError, match=f"blank: {rule}"):
+        reader.read(path)
 
 
 def test_too_much_memory_is_a_reason(large: Path, good: Path) -> None:
