@@ -47,6 +47,7 @@ test-long: venv system  ## what takes long: kill tests
 .PHONY: bench
 bench: venv system  ## the figures of docs/benchmarks.md
 	$(BIN)/python -m benchmarks.baseline_quality --data ../shared/data
+	$(BIN)/python -m benchmarks.baseline_lossy --data ../shared/data
 	$(BIN)/python -m benchmarks.abstention --data ../shared/data
 	$(BIN)/python -m benchmarks.polarity --data ../shared/data
 	$(BIN)/python -m benchmarks.pixels_series

@@ -28,7 +28,7 @@ Vectors = NDArray[np.float32]
 Percentiles = NDArray[np.float64]
 
 SIZES = (20, 50, 250)
-LEVELS = (10.0, 75.0, 90.0)
+LEVELS = (20.0, 75.0, 90.0)
 HELD_OUT = 200
 NOISE_IMAGES, NOISE_SHAPE = 20, (512, 512)
 

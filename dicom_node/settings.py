@@ -103,7 +103,7 @@ class SearchSettings(_Section):
     """
 
     k: int = Field(default=10, ge=1, le=100)
-    level: float = Field(default=10.0, ge=0, le=100)
+    level: float = Field(default=20.0, ge=0, le=100)
 
 
 class WorkSettings(_Section):

@@ -1,4 +1,4 @@
-"""The blocks of the weight-free descriptor: layout, edges, texture, intensity.
+"""The blocks of the weight-free descriptor: layout, edges, texture, intensity, surroundings.
 
 Each takes a square float32 image with values in [0, 1] and gives a float32 vector of unit length,
 or zeros where the image holds nothing of that kind (a constant image has no edges).
@@ -13,10 +13,14 @@ from scipy import ndimage
 Image = NDArray[np.float32]
 Vector = NDArray[np.float32]
 
-GRADIENT_FLOOR = 2.0**-9  # half a grey level of 8 bits: weaker edges are all alike
-GRADIENT_CEILING = 2.0**-1  # the steepest central difference there is
+CONTRAST_FLOOR = 2.0**-9  # half a grey level of 8 bits: what differs less is alike
+CONTRAST_CEILING = 2.0**-1  # the steepest central difference there is
 PATTERN_STEP = 1 / 250  # a grey level of 8 bits, so that quantisation noise makes no pattern
+BLUR = 1.0  # Gaussian, pixels: detail of single pixels is what lossy coding drops first
+TILES = 16  # a side; patterns are counted in tiles, and cells share the tiles
+COUNT_POWER = 0.4  # of a joint histogram: flatter than a root, so that rare tissues are heard
 EDGE_FLOOR = 0.02  # keeps the noise of empty regions from being scaled up to edges
+SURROUNDINGS = 8.0  # Gaussian, pixels: an eighth of the image, in whose mean a pixel stands out
 
 
 def grey_layout(image: Image) -> Vector:
@@ -47,31 +51,66 @@ def binary_patterns(image: Image, cells: int) -> Vector:
     """Return histograms of uniform local binary patterns: length 59 * cells * cells.
 
     After Ojala, Pietikainen and Maenpaa, "Multiresolution gray-scale and rotation invariant
-    texture classification with local binary patterns" (2002): 8 neighbours, radius 1.
+    texture classification with local binary patterns" (2002): 8 neighbours, radius 1, of the image
+    blurred. Each cell takes its share of the tiles around its centre, so that nothing jumps where
+    two cells meet. The image has at least `TILES` pixels a side.
     """
-    codes = pattern_codes(image)
-    tiles = (tile for band in np.split(codes, cells) for tile in np.split(band, cells, axis=1))
-    counts = [np.bincount(tile.ravel(), minlength=256) for tile in tiles]
-    folded = [np.bincount(uniform_patterns(), weights=count, minlength=59) for count in counts]
-    return unit(np.sqrt(np.concatenate(folded)))
+    codes = pattern_codes(blurred(image, BLUR))
+    tile = np.arange(codes.shape[0]) * TILES // codes.shape[0]
+    place = (tile[:, None] * TILES + tile) * 59 + uniform_patterns()[codes]
+    counts = np.bincount(place.ravel(), minlength=TILES * TILES * 59)
+    planes = np.moveaxis(counts.reshape(TILES, TILES, 59), -1, 0)
+    tents = soft_cells(TILES, cells)
+    return unit(np.sqrt(tents @ planes @ tents.T).ravel())
 
 
 def intensity_and_gradient(image: Image, levels: int, steps: int) -> Vector:
     """Return the joint histogram of intensity and log gradient strength: length levels * steps.
 
     Says which tissues an image holds and whether they are smooth or grainy, wherever they lie.
+    Counts are raised to a power after Perronnin, Sanchez and Mensink, "Improving the Fisher kernel
+    for large-scale image classification" (2010), lest the background outweigh all else.
+    """
+    strength = log_contrast(np.hypot(*gradients(image)))
+    return unit(joint_histogram(image, strength, levels, steps) ** COUNT_POWER)
+
+
+def intensity_and_surroundings(image: Image, levels: int, steps: int) -> Vector:
+    """Return the joint histogram of intensity and log contrast: length levels * steps.
+
+    Contrast is how much brighter a pixel is than the mean around it. Says what lies in what, a
+    bright spot in the dark or in the bright, at a size that lossy coding keeps.
+    """
+    near = blurred(image, BLUR)
+    brighter = near - blurred(image, SURROUNDINGS)
+    contrast = (1 + np.sign(brighter) * log_contrast(np.abs(brighter))) / 2
+    return unit(joint_histogram(near, contrast, levels, steps) ** COUNT_POWER)
+
+
+def log_contrast(size: Image) -> Image:
+    """Return the logarithm of a contrast's size, 0 at the floor and below, 1 at the ceiling."""
+    steps = np.log2(np.clip(size, CONTRAST_FLOOR, CONTRAST_CEILING) / CONTRAST_FLOOR)
+    return np.asarray(steps / np.log2(CONTRAST_CEILING / CONTRAST_FLOOR), dtype=np.float32)
+
+
+def blurred(image: Image, width: float) -> Image:
+    """Return the image under a Gaussian of ``width`` pixels, borders repeated."""
+    return np.asarray(ndimage.gaussian_filter(image, width, mode="nearest"), dtype=np.float32)
+
+
+def joint_histogram(first: Image, second: Image, levels: int, steps: int) -> NDArray[np.float64]:
+    """Return how many pixels have which two values in [0, 1]: length levels * steps.
+
     Each pixel is shared between its two nearest levels and two nearest steps.
     """
-    strength = np.maximum(np.hypot(*gradients(image)), GRADIENT_FLOOR)
-    span = np.log2(GRADIENT_CEILING / GRADIENT_FLOOR)
-    step, step_share = _bins(np.log2(strength / GRADIENT_FLOOR) / span, steps)
-    level, level_share = _bins(image, levels)
+    level, level_share = _bins(first, levels)
+    step, step_share = _bins(second, steps)
     counts = np.zeros(levels * steps)
     for more, part in ((0, 1 - level_share), (1, level_share)):
         for further, share in ((0, 1 - step_share), (1, step_share)):
             cell = (level + more) * steps + step + further
             counts += np.bincount(cell, weights=part * share, minlength=counts.size)
-    return unit(np.sqrt(counts))
+    return counts
 
 
 def gradients(image: Image) -> tuple[Image, Image]:
