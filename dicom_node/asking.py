@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pydicom
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
@@ -11,6 +10,8 @@ from dicom_node.reading import reference_of
 from dicom_node.received import MALFORMED, UnreadableError, study_facts
 from dicom_node.settings import Settings
 from encoders.choice import ChosenImage
+from encoders.deflated import read_header
+from encoders.elements import explain
 from encoders.encoder import EncoderOptions
 from encoders.header import HeaderError, ImageHeader
 from encoders.image import PixelError
@@ -114,13 +115,13 @@ def encoder_options(settings: Settings) -> EncoderOptions:
 
 def _read_question(path: Path) -> tuple[StudyRecord, ChosenImage]:
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True)
+        dataset = read_header(path)
         header = ImageHeader.from_dataset(dataset)
         facts = study_facts(dataset)
     except HeaderError as fault:
         raise UnreadableError(f"{path}: {fault}") from fault
     except MALFORMED as fault:
-        raise UnreadableError(f"{path} is not readable as DICOM: {fault}") from fault
+        raise UnreadableError(f"{path} is not readable as DICOM ({explain(fault)})") from fault
     frames = header.number_of_frames
     chosen = ChosenImage(header, None if frames == 1 else (frames - 1) // 2, "the file asked with")
     study = StudyRecord(

@@ -7,11 +7,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import pydicom
 from pydicom.dataset import Dataset
 
 from dicom_node.spool import received_at
-from encoders.elements import READ_ERRORS
+from encoders.deflated import read_header
+from encoders.elements import READ_ERRORS, explain
 from encoders.header import HeaderError, ImageHeader
 from storage.studies import ReceivedInstance
 
@@ -48,10 +48,10 @@ def read_received(path: Path, name: str) -> ReceivedInstance:
         UnreadableError: it is no DICOM file, is malformed, or lacks an identifying UID.
     """
     try:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True)
+        dataset = read_header(path)
         return _received(dataset, path, name)
     except MALFORMED as fault:
-        raise UnreadableError(f"not readable as DICOM: {type(fault).__name__}: {fault}") from fault
+        raise UnreadableError(f"not readable as DICOM ({explain(fault)})") from fault
 
 
 def _received(dataset: Dataset, path: Path, name: str) -> ReceivedInstance:

@@ -7,6 +7,7 @@ import io
 import logging
 import socket
 import zlib
+from collections.abc import Sequence
 
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
@@ -21,6 +22,7 @@ from dicom_node.received import MALFORMED, UnreadableError
 from dicom_node.settings import DicomSettings, Peer
 from dicom_node.sop_classes import accepted_contexts
 from dicom_node.spool import Spool, file_meta
+from encoders.self_test import run_self_test
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +41,18 @@ class PortTakenError(Exception):
 
 
 def start_scp(
-    settings: DicomSettings, peers: tuple[Peer, ...], spool: Spool, intake: Intake
+    settings: DicomSettings,
+    peers: tuple[Peer, ...],
+    spool: Spool,
+    intake: Intake,
+    proved: Sequence[UID] | None = None,
 ) -> ThreadedAssociationServer:
     """Listens and receives in threads of its own until the returned server is shut down.
+
+    Args:
+        settings, peers: where to listen, and whom to let in.
+        spool, intake: what receives the instances, and what takes them in.
+        proved: transfer syntaxes accepted for image storage; None takes those of a self-test.
 
     Raises:
         PortTakenError: the address is taken or not ours.
@@ -51,7 +62,7 @@ def start_scp(
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     ae.maximum_associations = settings.max_associations
     ae.maximum_pdu_size = 0
-    ae.supported_contexts = accepted_contexts()
+    ae.supported_contexts = accepted_contexts(run_self_test().proved if proved is None else proved)
     if settings.listed_peers_only:
         ae.require_calling_aet = [peer.ae_title for peer in peers]
     try:

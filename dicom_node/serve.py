@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
+from pydicom.uid import UID
 from sqlalchemy import Engine
 
 from dicom_node import worker_process
@@ -21,6 +22,7 @@ from dicom_node.intake import Intake
 from dicom_node.scp import start_scp
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool
+from encoders.self_test import SAMPLES, Sample, run_self_test
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +70,28 @@ def _only_node_on(folder: Path) -> Iterator[None]:
         yield
 
 
+def proved_syntaxes(samples: Sequence[Sample] = SAMPLES) -> tuple[UID, ...]:
+    """The transfer syntaxes that a self-test proves decodable; the others are logged.
+
+    Raises:
+        StartError: none is.
+    """
+    tested = run_self_test(samples)
+    log.info("%d of %d transfer syntaxes are decodable here", len(tested.proved), len(samples))
+    for failed in tested.unproved:
+        syntax = failed.transfer_syntax
+        log.warning(
+            "%s (%s) is not accepted: %s. Remedy: %s",
+            syntax.name,
+            syntax,
+            failed.reason,
+            failed.remedy,
+        )
+    if not tested.proved:
+        raise StartError("no transfer syntax can be decoded here; install likeness-node again")
+    return tested.proved
+
+
 @dataclass(frozen=True)
 class _Roles:
     worker: "WorkerProcess"
@@ -92,7 +116,7 @@ def _running_roles(settings: Settings, engine: Engine, stop: threading.Event) ->
     intake = Intake(engine, spool, node=node, close_after_s=settings.study.close_after_s)
     delivery = Delivery(engine, settings, node=node)
     with ExitStack() as stack:
-        scp = start_scp(settings.dicom, settings.peers, spool, intake)
+        scp = start_scp(settings.dicom, settings.peers, spool, intake, proved_syntaxes())
         stack.callback(scp.shutdown)
         worker = stack.enter_context(WorkerProcess(settings, engine))
         threads = [

@@ -1,10 +1,10 @@
-"""What the Storage SCP takes: SOP classes and transfer syntaxes, the one table of both."""
+"""What the Storage SCP takes: its SOP classes, in the transfer syntaxes that were proved."""
+
+from collections.abc import Sequence
 
 from pydicom.uid import UID
 from pynetdicom import sop_class
 from pynetdicom.presentation import PresentationContext, build_context
-
-from encoders.decodable import transfer_syntaxes
 
 IMAGE_STORAGE: tuple[UID, ...] = (
     sop_class.ComputedRadiographyImageStorage,
@@ -34,10 +34,13 @@ IMAGE_STORAGE: tuple[UID, ...] = (
 )
 
 
-def accepted_contexts() -> list[PresentationContext]:
-    """The presentation contexts of the SCP: Verification, and image storage as we can decode it."""
-    decodable = list(transfer_syntaxes())
+def accepted_contexts(decodable: Sequence[UID]) -> list[PresentationContext]:
+    """The presentation contexts of the SCP: Verification, and image storage as we can decode it.
+
+    Args:
+        decodable: what ``encoders.self_test`` proved, at least one.
+    """
     return [
         build_context(sop_class.Verification),
-        *(build_context(uid, decodable) for uid in IMAGE_STORAGE),
+        *(build_context(uid, list(decodable)) for uid in IMAGE_STORAGE),
     ]

@@ -1,4 +1,7 @@
-"""Which transfer syntaxes can be decoded on this machine, and by which decoder."""
+"""Which decoder is asked for which transfer syntax.
+
+What can really be decoded here, ``encoders.self_test`` proves.
+"""
 
 from pydicom import uid
 from pydicom.pixels.decoders.base import get_decoder
@@ -24,6 +27,12 @@ _COMPRESSED: dict[UID, tuple[str, ...]] = {
     uid.JPEGExtended12Bit: ("gdcm",),
 }
 
+_PACKAGES = {
+    "gdcm": "python-gdcm simplejpeg",
+    "pillow": "pillow simplejpeg",
+    "pylibjpeg": "pylibjpeg-openjpeg",
+}
+
 _NATIVE = (
     uid.ExplicitVRLittleEndian,
     uid.ImplicitVRLittleEndian,
@@ -33,7 +42,7 @@ _NATIVE = (
 
 
 def transfer_syntaxes() -> tuple[UID, ...]:
-    """Transfer syntaxes whose pixel data can be decoded here, in the order we prefer them.
+    """Transfer syntaxes for which a decoder is installed, in the order we prefer them.
 
     Uncompressed ones first, then lossless before lossy.
     """
@@ -43,15 +52,22 @@ def transfer_syntaxes() -> tuple[UID, ...]:
 def decoders_of(transfer_syntax: str) -> tuple[str, ...]:
     """Names of the pydicom decoding plugins for a compressed transfer syntax, in order.
 
-    The list is short and fixed, so that the same object gives the same pixels every time, and
-    leaves out decoders that fill up damaged data. Empty where none of them is installed, or the
-    syntax is unknown or uncompressed.
+    The list is short and fixed, so that the same object gives the same pixels every time. Some
+    of them fill up damaged data: ``encoders.compressed`` looks for damage before it asks them.
+    Empty where none of them is installed, or the syntax is unknown or uncompressed.
     """
     wanted = _COMPRESSED.get(UID(transfer_syntax), ())
     if not wanted:
         return ()
     available = get_decoder(UID(transfer_syntax)).available_plugins
     return tuple(plugin for plugin in wanted if plugin in available)
+
+
+def remedy(transfer_syntax: str) -> str:
+    """What to do where a transfer syntax cannot be decoded though it should be."""
+    plugins = _COMPRESSED.get(UID(transfer_syntax), ("pydicom",))
+    packages = " ".join(_PACKAGES.get(plugin, plugin) for plugin in plugins)
+    return f"pip install --force-reinstall {packages}, then start the node again"
 
 
 def is_native(transfer_syntax: str) -> bool:

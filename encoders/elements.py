@@ -1,6 +1,7 @@
 """Reading single data elements of an untrusted dataset: a value, nothing, or a named fault."""
 
 import math
+import re
 import struct
 import zlib
 from collections.abc import Sequence
@@ -40,10 +41,20 @@ def named(keyword: str) -> str:
     return keyword if number is None else f"{str(Tag(number)).replace(' ', '')} {keyword}"
 
 
+_QUOTED = re.compile(r"""b?(?:'[^']*'?|"[^"]*"?)""")
+_HARMLESS = re.compile(r"'[A-Za-z]{1,2}'")  # a VR or a struct format
+
+
 def explain(error: BaseException) -> str:
-    """An exception's type and message on one line, shortened."""
-    line = " ".join(str(error).split())[:200]
-    return f"{type(error).__name__}: {line or 'no message'}"
+    """An exception's type and message on one line, shortened and without the values it quotes."""
+    line = _QUOTED.sub(_unquoted, " ".join(str(error).split()))[:300]
+    plain = "".join(character for character in line if character.isprintable())
+    return f"{type(error).__name__}: {plain or 'no message'}"
+
+
+def _unquoted(found: re.Match[str]) -> str:
+    # what libraries quote is the file's, and may be a patient's name
+    return found[0] if _HARMLESS.fullmatch(found[0]) else "'...'"
 
 
 def value(ds: Dataset, keyword: str) -> Any:

@@ -1,25 +1,26 @@
 """One frame's stored values, decoded from a file or dataset that nobody vouches for."""
 
+import re
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import SEEK_END
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, JPEGExtended12Bit, RLELossless
+from pydicom.uid import UID
 
-from encoders.codestream import Codestream, read_codestream
+from encoders.compressed import check_high_bit, decode_compressed
 from encoders.decodable import decoders_of, is_native
+from encoders.deflated import read_to_pixels
 from encoders.elements import READ_ERRORS, explain, integer, named, text, value
-from encoders.extended_jpeg import decode_extended_jpeg
 from encoders.image import PixelError
+from encoders.native import check_native_length, check_what_follows
 
 PIXELS_MAX = 50_000_000
 """Rows x columns that a frame may declare: twice the largest mammogram, under 1 GiB of work."""
@@ -36,16 +37,17 @@ class PixelSource:
         ds: the dataset; it holds its pixel data only where ``file`` is None.
         transfer_syntax: of the file or the dataset's file meta information.
         file: the open file, else None.
-        tag_at, value_at: offsets in the file of the Pixel Data element and of its value.
-        length: bytes of the value that are really there.
+        value_at: offset in the file of the pixel data's value.
+        declared: length of the value as the element says.
+        held: bytes that the file has from there to its end.
     """
 
     ds: Dataset
     transfer_syntax: UID
     file: BinaryIO | None
-    tag_at: int
     value_at: int
-    length: int
+    declared: int
+    held: int
 
 
 @dataclass(frozen=True)
@@ -126,22 +128,19 @@ def _in_memory(ds: Dataset) -> PixelSource:
     data = value(ds, "PixelData")
     if not isinstance(data, bytes | bytearray):
         raise PixelError("no pixels: Pixel Data (7FE0,0010) is missing")
-    return PixelSource(ds, _transfer_syntax(ds), None, 0, 0, len(data))
+    return PixelSource(ds, _transfer_syntax(ds), None, 0, len(data), len(data))
 
 
 def _in_file(file: BinaryIO) -> PixelSource:
     try:
-        ds = dcmread(file, stop_before_pixels=True)
+        ds, file = read_to_pixels(file)
         syntax = _transfer_syntax(ds)
-        if syntax == DeflatedExplicitVRLittleEndian:  # only the whole can be inflated
-            file.seek(0)
-            return _in_memory(dcmread(file))
         tag_at = file.tell()
-        value_at, length = _pixel_element(file.read(12), syntax)
-        held = file.seek(0, SEEK_END) - tag_at - value_at
+        head, declared = _pixel_element(file.read(12), syntax)
+        held = file.seek(0, SEEK_END) - tag_at - head
     except READ_ERRORS as error:
         raise PixelError(f"the file cannot be read as DICOM ({explain(error)})") from error
-    return PixelSource(ds, syntax, file, tag_at, tag_at + value_at, min(length, held))
+    return PixelSource(ds, syntax, file, tag_at + head, declared, held)
 
 
 def _transfer_syntax(ds: Dataset) -> UID:
@@ -149,6 +148,8 @@ def _transfer_syntax(ds: Dataset) -> UID:
     found = None if meta is None else text(meta, "TransferSyntaxUID")
     if found is None:
         raise PixelError(f"{named('TransferSyntaxUID')} is missing; write the file with it")
+    if not re.fullmatch(r"[0-9.]{1,64}", found):  # never quoted: it may be anything
+        raise PixelError(f"{named('TransferSyntaxUID')} is no UID (PS3.5 9.1)")
     if not (is_native(found) or decoders_of(found)):
         raise PixelError(
             f"no decoder for transfer syntax {UID(found).name} ({found}) here; "
@@ -197,47 +198,19 @@ def _positive(ds: Dataset, keyword: str) -> int:
 
 def _native(pixels: PixelSource, index: int) -> StoredFrame:
     ds = pixels.ds
-    high = integer(ds, "HighBit")
-    if high is not None and high != ds.BitsStored - 1:
-        raise PixelError(f"{named('HighBit')} is {high}, not BitsStored - 1 (PS3.5 8.1.1)")
-    # YBR_FULL_422 holds two samples per pixel on average (PS3.3 C.7.6.3.1.2)
-    halved = text(ds, "PhotometricInterpretation") == "YBR_FULL_422"
-    samples = ds.Rows * ds.Columns * (2 if halved else ds.SamplesPerPixel)
-    needed = ((index + 1) * samples * ds.BitsAllocated + 7) // 8
-    if pixels.length < needed:
-        raise PixelError(
-            f"pixel data is truncated: {pixels.length} of the {needed} bytes up to frame "
-            f"{index + 1}; send the object again"
-        )
-    return StoredFrame(_decoded(pixels, index, ""), "native")
+    check_high_bit(ds)
+    check_native_length(ds, declared=pixels.declared, held=pixels.held, frames=number_of_frames(ds))
+    if pixels.file is not None:
+        end = pixels.value_at + pixels.declared
+        check_what_follows(pixels.file, end, pixels.transfer_syntax)
+    source = pixels.ds if pixels.file is None else pixels.file
+    return StoredFrame(pixel_array(source, index=index), "native")
 
 
 def _compressed(pixels: PixelSource, index: int) -> StoredFrame:
-    if pixels.transfer_syntax != RLELossless:
-        frame = _encoded_frame(pixels, index)
-        stream = read_codestream(frame)
-        _check_codestream(pixels.ds, stream)
-        if pixels.transfer_syntax == JPEGExtended12Bit and stream.precision > 8:
-            return StoredFrame(decode_extended_jpeg(frame, stream), "gdcm")
-    *first, last = decoders_of(pixels.transfer_syntax)
-    for plugin in first:
-        with suppress(*READ_ERRORS):
-            return StoredFrame(_decoded(pixels, index, plugin), plugin)
-    return StoredFrame(_decoded(pixels, index, last), last)
-
-
-def _check_codestream(ds: Dataset, stream: Codestream) -> None:
-    declared = (ds.Rows, ds.Columns, ds.SamplesPerPixel)
-    if declared != (stream.rows, stream.columns, stream.components):
-        raise PixelError(
-            f"rows, columns and samples are {declared}, but {stream.rows}, {stream.columns} and "
-            f"{stream.components} in the compressed frame"
-        )
-    if stream.precision > ds.BitsAllocated:
-        raise PixelError(
-            f"{named('BitsAllocated')} is {ds.BitsAllocated}, but the compressed frame holds "
-            f"samples of {stream.precision} bits"
-        )
+    frame = _encoded_frame(pixels, index)
+    values, decoder = decode_compressed(frame, pixels.ds, pixels.transfer_syntax)
+    return StoredFrame(values, decoder)
 
 
 def _encoded_frame(pixels: PixelSource, index: int) -> bytes:
@@ -246,9 +219,3 @@ def _encoded_frame(pixels: PixelSource, index: int) -> bytes:
         return get_frame(pixels.ds.PixelData, index, number_of_frames=count)
     pixels.file.seek(pixels.value_at)
     return get_frame(pixels.file, index, number_of_frames=count)
-
-
-def _decoded(pixels: PixelSource, index: int, plugin: str) -> NDArray[Any]:
-    source = pixels.ds if pixels.file is None else pixels.file
-    found: NDArray[Any] = pixel_array(source, index=index, decoding_plugin=plugin)
-    return found

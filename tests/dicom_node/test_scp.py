@@ -15,16 +15,18 @@ from pydicom.uid import (
     DigitalXRayImageStorageForPresentation,
     ExplicitVRLittleEndian,
     MRImageStorage,
+    RLELossless,
 )
 from pynetdicom.sop_class import Verification
 from sqlalchemy import Engine
 
 from dicom_node.intake import Intake
 from dicom_node.scp import PortTakenError, start_scp
+from dicom_node.serve import StartError, proved_syntaxes
 from dicom_node.settings import DicomSettings, Peer
 from dicom_node.sop_classes import IMAGE_STORAGE
 from dicom_node.spool import Spool
-from encoders.decodable import transfer_syntaxes
+from encoders.self_test import SAMPLES, Sample
 from storage import studies
 from tests.dicom_node.doors import (
     CALLER,
@@ -92,10 +94,34 @@ def test_every_advertised_sop_class_is_taken(door: Door, tmp_path: Path) -> None
     assert len(door.names()) == len(IMAGE_STORAGE)
 
 
-def test_every_decodable_transfer_syntax_is_negotiated(door: Door) -> None:
-    for syntax in transfer_syntaxes():
-        with association(door, *IMAGE_STORAGE, syntax=syntax) as opened:
-            assert len(opened.accepted_contexts) == len(IMAGE_STORAGE), syntax.name
+def test_every_proved_transfer_syntax_is_negotiated(door: Door) -> None:
+    for sample in SAMPLES:
+        with association(door, *IMAGE_STORAGE, syntax=sample.transfer_syntax) as opened:
+            assert len(opened.accepted_contexts) == len(IMAGE_STORAGE), sample
+
+
+def test_a_transfer_syntax_that_was_not_proved_is_refused(
+    free_port: int, intake: Intake, spool: Spool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """PS3.8 9.3.3.2: result 4, transfer syntaxes not supported."""
+    caplog.set_level("INFO")
+    explicit = SAMPLES[0]
+    proved = proved_syntaxes([explicit, Sample(RLELossless, explicit.path)])
+    assert "1 of 2 transfer syntaxes are decodable here" in caplog.text
+    assert f"RLE Lossless ({RLELossless}) is not accepted: its sample is Explicit" in caplog.text
+    server = start_scp(DicomSettings(port=free_port), (), spool, intake, proved)
+    try:
+        opened = associate(Door(free_port, spool, intake), CR, syntax=RLELossless)
+        assert [context.result for context in opened.rejected_contexts] == [4]
+        with association(Door(free_port, spool, intake), CR) as plain:
+            assert len(plain.accepted_contexts) == 1
+    finally:
+        server.shutdown()
+
+
+def test_a_node_that_decodes_nothing_does_not_start() -> None:
+    with pytest.raises(StartError, match="no transfer syntax"):
+        proved_syntaxes([Sample(RLELossless, SAMPLES[0].path)])
 
 
 def test_a_deflated_data_set_is_understood(door: Door, tmp_path: Path) -> None:

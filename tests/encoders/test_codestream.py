@@ -20,7 +20,16 @@ def sof(marker: int, precision: int, rows: int, columns: int, components: int) -
 def siz(rows: int, columns: int, components: int, depth: int) -> bytes:
     head = struct.pack(">HHHH", 0xFF4F, 0xFF51, 38 + 3 * components, 0)
     sizes = struct.pack(">IIIIIIII", columns + 4, rows + 2, 4, 2, 8, 8, 0, 0)
-    return head + sizes + struct.pack(">HB", components, depth) + bytes(8)
+    return head + sizes + struct.pack(">H", components) + bytes([depth, 1, 1]) * components
+
+
+def tile_part(data: bytes, length: int | None = None) -> bytes:
+    """SOT of ITU-T T.800 A.4.2: Psot counts from the marker on; then SOD (A.4.3) and data."""
+    length = 14 + len(data) if length is None else length
+    return struct.pack(">HHHIBB", 0xFF90, 10, 0, length, 0, 1) + b"\xff\x93" + data
+
+
+PART = tile_part(b"data")
 
 
 @pytest.mark.parametrize(
@@ -31,8 +40,9 @@ def siz(rows: int, columns: int, components: int, depth: int) -> bytes:
         (b"\xff\xd8\xff" + sof(0xC3, 16, 3, 4, 1) + EOI + b"\0", Codestream(3, 4, 1, 16)),
         (b"\xff\xd8" + sof(0xF7, 16, 3, 4, 1) + EOI + b"\0\0", Codestream(3, 4, 1, 16)),
         # T.800: size is the reference grid less the image offset; bit 7 of Ssiz means signed
-        (siz(30, 40, 1, 0x80 | 15) + EOI, Codestream(30, 40, 1, 16)),
-        (bytes(80) + siz(30, 40, 3, 7) + EOI, Codestream(30, 40, 3, 8)),
+        (siz(30, 40, 1, 0x80 | 15) + PART + EOI, Codestream(30, 40, 1, 16, signed=True)),
+        (bytes(80) + siz(30, 40, 3, 7) + PART + EOI, Codestream(30, 40, 3, 8)),
+        (siz(3, 4, 1, 7) + PART + tile_part(b"more", 0) + EOI, Codestream(3, 4, 1, 8)),
     ],
 )
 def test_headers(frame: bytes, expected: Codestream) -> None:
@@ -48,6 +58,10 @@ def test_headers(frame: bytes, expected: Codestream) -> None:
         (b"\xff\xd8\x00\x00" + EOI, "damaged"),
         (b"\xff\xd8" + APP0[:6] + EOI, "damaged"),
         (siz(3, 4, 1, 7)[:12] + EOI, "damaged"),
+        (siz(3, 4, 1, 7) + EOI, "damaged"),
+        (siz(3, 4, 1, 7) + tile_part(b"data", 17) + EOI, "where its length says"),
+        (siz(3, 4, 1, 7) + PART + tile_part(b"data", 19) + EOI + b"\0", "where its length says"),
+        (siz(3, 4, 1, 7) + tile_part(b"data", 1) + EOI, "where its length says"),
         (b"GIF89a" + EOI, "no JPEG"),
     ],
 )

@@ -158,14 +158,3 @@ def test_truncated_run_lengths_are_refused(kept: int) -> None:
     frame = ds.PixelData[16:]  # item tags of the offset table and of the only fragment
     ds.PixelData = encapsulate([frame[:kept]])
     assert "RLE" in refused(ds)
-
-
-def test_runs_beyond_the_frame_are_cut_off() -> None:
-    # PS3.5 G.3.2: 253 repeats the next byte 4 times; pylibjpeg-rle panics past the last pixel
-    ds = image_object(np.zeros((1, 4), np.uint8))
-    ds.file_meta.TransferSyntaxUID = RLELossless
-    segment = bytes([253, 7, 253, 9])
-    offsets = np.array([1, 64] + [0] * 14, "<u4").tobytes()
-    ds.PixelData = encapsulate([offsets + segment])
-    with open_pixels(ds) as pixels:
-        assert decode_frame(pixels, 0).values.tolist() == [[7, 7, 7, 7]]
