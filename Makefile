@@ -50,6 +50,7 @@ bench: venv system  ## the figures of docs/benchmarks.md
 	$(BIN)/python -m benchmarks.baseline_lossy --data ../shared/data
 	$(BIN)/python -m benchmarks.abstention --data ../shared/data
 	$(BIN)/python -m benchmarks.polarity --data ../shared/data
+	$(BIN)/python -m benchmarks.damaged_streams --data ../shared/data 2>/dev/null
 	$(BIN)/python -m benchmarks.pixels_series
 	$(BIN)/python -m benchmarks.pixels_single --data ../shared/data 2>/dev/null
 	$(BIN)/python -m benchmarks.time_to_report

@@ -87,7 +87,7 @@ def _uid(dataset: Dataset, keyword: str) -> str:
     if not value:
         raise UnreadableError(f"{keyword} is missing")
     if len(value) > 64 or not re.fullmatch(r"[0-9.]+", value):
-        raise UnreadableError(f"{keyword} {value[:80]!r} is no UID")
+        raise UnreadableError(f"{keyword} is no UID ({len(value)} characters; PS3.5 9.1)")
     return value
 
 

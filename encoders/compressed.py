@@ -59,6 +59,8 @@ def decode_compressed(frame: bytes, ds: Dataset, syntax: UID) -> tuple[NDArray[A
 
 def _check_runs(frame: bytes, ds: Dataset) -> None:
     check_high_bit(ds)
+    if ds.BitsAllocated == 1:
+        raise PixelError(f"{named('BitsAllocated')} is 1; RLE of single bits is not supported")
     samples: int = ds.SamplesPerPixel
     check_run_lengths(
         frame, pixels=ds.Rows * ds.Columns, segments=samples * (ds.BitsAllocated // 8)

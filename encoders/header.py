@@ -132,7 +132,7 @@ def _uid(ds: Dataset, keyword: str) -> str:
     if found is None:
         raise HeaderError(f"{named(keyword)} is missing; send the object again with it")
     if not re.fullmatch(r"[0-9.]{1,64}", found):
-        raise HeaderError(f"{named(keyword)} is {found[:70]!r}, which is no UID (PS3.5 9.1)")
+        raise HeaderError(f"{named(keyword)} is no UID ({len(found)} characters; PS3.5 9.1)")
     return found
 
 

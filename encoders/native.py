@@ -17,6 +17,10 @@ from encoders.image import PixelError
 
 UNDEFINED = 0xFFFFFFFF
 
+_LAST = (0xFFFC, 0xFFFC)  # Data Set Trailing Padding (PS3.10 7.2)
+_DELIMITER = b"\xdd\xe0\0\0\0\0"  # end of Sequence Delimitation Item FFFE,E0DD (PS3.5 7.5.2)
+_LOOK = 1 << 20
+
 _LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 
 
@@ -70,9 +74,9 @@ def check_what_follows(file: BinaryIO, at: int, syntax: UID) -> None:
     file.seek(at)
     while head := file.read(8 if syntax.is_implicit_VR else 12):
         tag, size, length = _element(head, syntax)
-        if length == UNDEFINED and tag > last:  # a sequence: whatever it holds, it is an element
-            return
-        if length is None or tag <= last or at + size + length > end:
+        if length == UNDEFINED and last < tag <= _LAST and _DELIMITER in file.read(_LOOK):
+            return  # a sequence: whatever it holds, it is an element
+        if length is None or not last < tag <= _LAST or at + size + length > end:
             raise PixelError(
                 "bytes follow the pixel data that are no data elements: some were lost or put "
                 "in; send the object again"

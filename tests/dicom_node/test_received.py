@@ -82,7 +82,7 @@ def test_a_missing_uid_is_named(tmp_path: Path, keyword: str, value: str | None)
 @pytest.mark.parametrize("value", ["../../evil", "1.2.x", "1." * 32 + "1", "1.2\\1.3", "1 2"])
 def test_what_is_no_uid_is_named(tmp_path: Path, keyword: str, value: str) -> None:
     """PS3.5 9.1: digits and periods, at most 64 characters."""
-    with pytest.raises(UnreadableError, match=f"{keyword} .* is no UID"):
+    with pytest.raises(UnreadableError, match=f"{keyword} is no UID"):
         _read(tmp_path, radiograph(**{keyword: value}))
 
 
