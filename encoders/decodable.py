@@ -41,14 +41,6 @@ _NATIVE = (
 )
 
 
-def transfer_syntaxes() -> tuple[UID, ...]:
-    """Transfer syntaxes for which a decoder is installed, in the order we prefer them.
-
-    Uncompressed ones first, then lossless before lossy.
-    """
-    return (*_NATIVE, *(syntax for syntax in _COMPRESSED if decoders_of(syntax)))
-
-
 def decoders_of(transfer_syntax: str) -> tuple[str, ...]:
     """Names of the pydicom decoding plugins for a compressed transfer syntax, in order.
 

@@ -46,7 +46,11 @@ _HARMLESS = re.compile(r"'[A-Za-z]{1,2}'")  # a VR or a struct format
 
 
 def explain(error: BaseException) -> str:
-    """An exception's type and message on one line, shortened and without the values it quotes."""
+    """What went wrong, on one line: the exception's type and message without values it quotes."""
+    if isinstance(error, MemoryError):
+        return "an element declares more bytes than the file or the memory has"
+    if isinstance(error, RecursionError):
+        return "its sequences are nested too deeply"
     line = _QUOTED.sub(_unquoted, " ".join(str(error).split()))[:300]
     plain = "".join(character for character in line if character.isprintable())
     return f"{type(error).__name__}: {plain or 'no message'}"

@@ -102,7 +102,7 @@ def test_an_unreadable_file_is_quarantined_and_the_others_recorded(
     assert [name for _, name in _recorded(engine)] == good
     ((kept, reason),) = spool.quarantined()
     assert kept == bad.replace("/", "-")
-    assert reason.startswith("not readable as DICOM: InvalidDicomError")
+    assert reason.startswith("not readable as DICOM (InvalidDicomError")
 
 
 @pytest.mark.parametrize("count", [3, BATCH + 3])

@@ -22,3 +22,10 @@ from encoders.elements import explain
 )
 def test_faults_are_told_on_one_line_without_values(message: str, expected: str) -> None:
     assert explain(ValueError(message)) == f"ValueError: {expected}"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"), [(MemoryError(), "declares more bytes"), (RecursionError(), "nested")]
+)
+def test_limits_are_told_in_words(error: Exception, expected: str) -> None:
+    assert expected in explain(error)
