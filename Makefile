@@ -41,7 +41,7 @@ test: venv system lint  ## everything that takes minutes
 	$(BIN)/python -m pytest -m 'not long'
 
 .PHONY: test-long
-test-long: venv system  ## what takes long: kill tests
+test-long: venv system  ## what takes long: kill tests, 20,000 mutated files
 	$(BIN)/python -m pytest -m long
 
 .PHONY: bench

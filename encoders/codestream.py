@@ -5,20 +5,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from encoders.image import PixelError
+from encoders.jpeg_2000 import EOC, SOC_SIZ, read_main_header
 
-_SOI, _EOC, _JPEG_2000_SOC_SIZ = b"\xff\xd8", b"\xff\xd9", b"\xff\x4f\xff\x51"
+_SOI = b"\xff\xd8"
 # SOF0 to SOF15 but for DHT, JPG and DAC (ITU-T T.81 Table B.1), and SOF55 of JPEG-LS (T.87)
 START_OF_FRAME = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
 START_OF_SCAN = 0xDA
-_START_OF_TILE_PART = b"\xff\x90"
-_TILE_PART_MIN = 14  # Psot of a tile-part that holds nothing (T.800 A.4.2)
 
 
 @dataclass(frozen=True)
 class Codestream:
     """Size of an image in samples, its components, bits per sample, and whether they are signed.
 
-    Only JPEG 2000 can say that samples are signed; the others always hold unsigned ones.
+    Only JPEG 2000 can say that samples are signed; the others always hold unsigned ones. And it
+    alone says in its header whether it was coded without loss; for the others that is None.
     """
 
     rows: int
@@ -26,6 +26,7 @@ class Codestream:
     components: int
     precision: int
     signed: bool = False
+    lossless: bool | None = None
 
 
 def read_codestream(frame: bytes) -> Codestream:
@@ -40,12 +41,11 @@ def read_codestream(frame: bytes) -> Codestream:
             codestream do not follow one another as their lengths say: bytes were lost.
     """
     # encapsulation pads to even length with one zero; some senders pad with more, or with FF
-    if not frame.rstrip(b"\0\xff").endswith(_EOC):
+    if not frame.rstrip(b"\0\xff").endswith(EOC):
         raise PixelError("compressed pixel data is truncated: its end marker FFD9 is missing")
-    start = frame[:4096].find(_JPEG_2000_SOC_SIZ)
+    start = frame[:4096].find(SOC_SIZ)
     try:
         if start >= 0:
-            _check_tile_parts(frame, start)
             return _jpeg_2000(frame, start)
         if frame.startswith(_SOI):
             return _jpeg(frame)
@@ -81,26 +81,12 @@ def _jpeg(frame: bytes) -> Codestream:
 
 
 def _jpeg_2000(frame: bytes, start: int) -> Codestream:
-    # SIZ (ITU-T T.800 A.5.1): Lsiz Rsiz Xsiz Ysiz XOsiz YOsiz, four of tiles, Csiz, Ssiz
-    columns, rows, left, top = struct.unpack_from(">IIII", frame, start + 8)
-    components, depth = struct.unpack_from(">HB", frame, start + 40)
-    return Codestream(rows - top, columns - left, components, (depth & 0x7F) + 1, depth > 0x7F)
-
-
-def _check_tile_parts(frame: bytes, start: int) -> None:
-    """Follow the tile-parts by their lengths Psot (T.800 A.4.2) from the first to EOC.
-
-    openjpeg takes a padding byte for a byte that is missing.
-    """
-    at = start + 2
-    while frame[at : at + 2] != _START_OF_TILE_PART:
-        at += 2 + int(struct.unpack_from(">H", frame, at + 2)[0])
-    while frame[at : at + 2] == _START_OF_TILE_PART:
-        (length,) = struct.unpack_from(">I", frame, at + 6)
-        if length == 0:  # the last one may reach as far as EOC, unmeasured
-            return
-        at += max(length, _TILE_PART_MIN)
-    if frame[at : at + 2] != _EOC:
-        raise PixelError(
-            "compressed pixel data is damaged: a tile-part does not end where its length says"
-        )
+    found = read_main_header(frame, start)
+    return Codestream(
+        found.rows,
+        found.columns,
+        found.components,
+        found.precision,
+        signed=found.signed,
+        lossless=found.reversible,
+    )

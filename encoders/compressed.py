@@ -48,6 +48,8 @@ def decode_compressed(frame: bytes, ds: Dataset, syntax: UID) -> tuple[NDArray[A
         return _by_plugins(_described(frame, ds, syntax))
     stream = read_codestream(frame)
     _check_description(ds, stream)
+    if stream.lossless is False and syntax not in _LOSSY:
+        raise PixelError(f"the compressed frame was coded with loss, which {syntax.name} rules out")
     if syntax in _JPEG:
         check_scan(frame)
     if syntax == uid.JPEGExtended12Bit and stream.precision > 8:

@@ -17,10 +17,18 @@ def sof(marker: int, precision: int, rows: int, columns: int, components: int) -
     ) + bytes(3 * components)
 
 
+# T.800 A.6.1 and A.6.4: one decomposition level by 5-3, and its four subbands, not quantised
+COD = bytes.fromhex("ff52 000c 00 00 0001 00 01 04 04 00 01")
+QCD = bytes.fromhex("ff5c 0007 40 40 48 48 50")
+
+
 def siz(rows: int, columns: int, components: int, depth: int) -> bytes:
+    """The main header: SIZ (A.5.1), and the two others that every codestream has."""
     head = struct.pack(">HHHH", 0xFF4F, 0xFF51, 38 + 3 * components, 0)
     sizes = struct.pack(">IIIIIIII", columns + 4, rows + 2, 4, 2, 8, 8, 0, 0)
-    return head + sizes + struct.pack(">H", components) + bytes([depth, 1, 1]) * components
+    return (
+        head + sizes + struct.pack(">H", components) + bytes([depth, 1, 1]) * components + COD + QCD
+    )
 
 
 def tile_part(data: bytes, length: int | None = None) -> bytes:
@@ -40,9 +48,15 @@ PART = tile_part(b"data")
         (b"\xff\xd8\xff" + sof(0xC3, 16, 3, 4, 1) + EOI + b"\0", Codestream(3, 4, 1, 16)),
         (b"\xff\xd8" + sof(0xF7, 16, 3, 4, 1) + EOI + b"\0\0", Codestream(3, 4, 1, 16)),
         # T.800: size is the reference grid less the image offset; bit 7 of Ssiz means signed
-        (siz(30, 40, 1, 0x80 | 15) + PART + EOI, Codestream(30, 40, 1, 16, signed=True)),
-        (bytes(80) + siz(30, 40, 3, 7) + PART + EOI, Codestream(30, 40, 3, 8)),
-        (siz(3, 4, 1, 7) + PART + tile_part(b"more", 0) + EOI, Codestream(3, 4, 1, 8)),
+        (
+            siz(30, 40, 1, 0x80 | 15) + PART + EOI,
+            Codestream(30, 40, 1, 16, signed=True, lossless=True),
+        ),
+        (bytes(80) + siz(30, 40, 3, 7) + PART + EOI, Codestream(30, 40, 3, 8, lossless=True)),
+        (
+            siz(3, 4, 1, 7) + PART + tile_part(b"more", 0) + EOI,
+            Codestream(3, 4, 1, 8, lossless=True),
+        ),
     ],
 )
 def test_headers(frame: bytes, expected: Codestream) -> None:
