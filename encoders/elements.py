@@ -48,7 +48,7 @@ _HARMLESS = re.compile(r"'[A-Za-z]{1,2}'")  # a VR or a struct format
 def explain(error: BaseException) -> str:
     """What went wrong, on one line: the exception's type and message without values it quotes."""
     if isinstance(error, MemoryError):
-        return "an element declares more bytes than the file or the memory has"
+        return "it declares more bytes than there are, or than memory is allowed for"
     if isinstance(error, RecursionError):
         return "its sequences are nested too deeply"
     line = _QUOTED.sub(_unquoted, " ".join(str(error).split()))[:300]

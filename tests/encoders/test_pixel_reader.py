@@ -92,7 +92,7 @@ def test_a_blank_image_is_refused(
 
 def test_too_much_memory_is_a_reason(large: Path, good: Path) -> None:
     with PixelReader(Limits(memory=200 << 20)) as reader:
-        with pytest.raises(PixelError, match=r"MemoryError|200 MiB"):
+        with pytest.raises(PixelError, match=r"memory is allowed for|200 MiB of memory"):
             reader.read(large)
         assert reader.read(good).pixels.shape == (1, 3)
 
