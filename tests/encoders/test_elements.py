@@ -25,7 +25,8 @@ def test_faults_are_told_on_one_line_without_values(message: str, expected: str)
 
 
 @pytest.mark.parametrize(
-    ("error", "expected"), [(MemoryError(), "than memory is allowed for"), (RecursionError(), "nested")]
+    ("error", "expected"),
+    [(MemoryError(), "than memory is allowed for"), (RecursionError(), "nested")],
 )
 def test_limits_are_told_in_words(error: Exception, expected: str) -> None:
     assert expected in explain(error)
