@@ -8,17 +8,16 @@ read for decides, and the first stands where none does.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-PREFERRED = (
-    (("ABD", "PELVI", "LIVER", "KIDNEY", "PANCREAS"), ("ABD", "SOFT", "TISSUE", "MEDIAST")),
-    (("CHEST", "LUNG", "THORAX"), ("LUNG", "PULMO")),
-    (("NECK",), ("NECK", "SOFT", "TISSUE")),
-    (("HEAD", "BRAIN", "SKULL"), ("BRAIN", "HEAD", "CEREBR")),
-    (
-        ("SPINE", "KNEE", "HIP", "SHOULDER", "ELBOW", "WRIST", "ANKLE", "EXTREMITY"),
-        ("BONE", "OSTEO", "SPINE"),
-    ),
-)
-"""Words in the body part, and words in an explanation that suit it; the first row that fits."""
+from encoders.body_part import Region, region_of
+
+PREFERRED: dict[Region, tuple[str, ...]] = {
+    "abdomen": ("ABD", "SOFT", "TISSUE", "MEDIAST"),
+    "chest": ("LUNG", "PULMO"),
+    "neck": ("NECK", "SOFT", "TISSUE"),
+    "head": ("BRAIN", "HEAD", "CEREBR"),
+    "bones": ("BONE", "OSTEO", "SPINE"),
+}
+"""Words in an explanation that suit a region of the body."""
 
 NORMAL = ("NORMAL", "STANDARD", "DEFAULT")
 """Words that suit every body part: detectors name their views NORMAL, HARDER and SOFTER."""
@@ -63,9 +62,8 @@ def choose_alternative(
 
 
 def _suiting(body_part: str | None) -> tuple[str, ...]:
-    part = (body_part or "").upper()
-    rows = (suiting for words, suiting in PREFERRED if any(word in part for word in words))
-    return next(rows, ())
+    found = region_of(body_part)
+    return PREFERRED[found[0]] if found is not None else ()
 
 
 def _short(explanation: str | None) -> str | None:

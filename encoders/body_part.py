@@ -1,9 +1,29 @@
-"""Which part of the body an image shows, as the object says."""
+"""Which part of the body an image shows, as the object says, and which region that is."""
+
+from typing import Literal
 
 from pydicom.dataset import Dataset
 
 from encoders.elements import items, text
 from encoders.functional_groups import groups_of, macro_items
+
+Region = Literal["abdomen", "chest", "neck", "head", "bones"]
+
+REGIONS: tuple[tuple[Region, tuple[str, ...]], ...] = (
+    ("abdomen", ("ABD", "PELVI", "LIVER", "KIDNEY", "PANCREAS")),
+    ("chest", ("CHEST", "LUNG", "THORAX")),
+    ("neck", ("NECK",)),
+    ("head", ("HEAD", "BRAIN", "SKULL")),
+    ("bones", ("SPINE", "KNEE", "HIP", "SHOULDER", "ELBOW", "WRIST", "ANKLE", "EXTREMITY")),
+)
+"""Words in a body part and the region that they mean; the first row that fits is taken."""
+
+
+def region_of(body_part: str | None) -> tuple[Region, str] | None:
+    """The region that a body part belongs to and the word that says so, or None."""
+    part = (body_part or "").upper()
+    found = ((region, word) for region, words in REGIONS for word in words if word in part)
+    return next(found, None)
 
 
 def read_body_part(ds: Dataset, frame: int) -> str | None:

@@ -3,19 +3,20 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from encoders.body_part import Region, region_of
 from encoders.voi_lut import Window
 
-CT_WINDOWS = (
-    (("ABD", "PELVI", "LIVER", "KIDNEY", "PANCREAS"), 50.0, 400.0),
-    (("CHEST", "LUNG", "THORAX"), -600.0, 1500.0),
-    (("NECK",), 50.0, 400.0),
-    (("HEAD", "BRAIN", "SKULL"), 40.0, 80.0),
-    (("SPINE", "KNEE", "HIP", "SHOULDER", "ELBOW", "WRIST", "ANKLE", "EXTREMITY"), 300.0, 1500.0),
-)
-"""Centre and width in HU by part of BodyPartExamined; the first row that fits is taken."""
+CT_WINDOWS: dict[Region, tuple[float, float]] = {
+    "abdomen": (50.0, 400.0),
+    "chest": (-600.0, 1500.0),
+    "neck": (50.0, 400.0),
+    "head": (40.0, 80.0),
+    "bones": (300.0, 1500.0),
+}
+"""Centre and width in HU by the region of the body."""
 
 CT_WINDOW = (40.0, 400.0)
-"""Centre and width in HU where BodyPartExamined is absent or fits no row."""
+"""Centre and width in HU where the body part is absent or of no region."""
 
 PERCENTILES = (1.0, 99.0)
 """Between these percentiles of the unpadded pixels lies the robust window."""
@@ -23,11 +24,10 @@ PERCENTILES = (1.0, 99.0)
 
 def ct_window(body_part: str | None) -> tuple[Window, str]:
     """The window in HU for a CT without one, and the name of the rule."""
-    part = (body_part or "").upper()
-    for words, center, width in CT_WINDOWS:
-        found = next((word for word in words if word in part), None)
-        if found:
-            return Window(center, width), f"default CT window for {found}"
+    found = region_of(body_part)
+    if found is not None:
+        region, word = found
+        return Window(*CT_WINDOWS[region]), f"default CT window for {word}"
     return Window(*CT_WINDOW), "default CT window"
 
 
