@@ -7,9 +7,9 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -50,18 +50,40 @@ NotSet = BeforeValidator(_none_if_empty)
 """TOML has no null: an empty text stands for a key that is not set."""
 
 
+def _network(value: str) -> str:
+    try:
+        return str(ip_network(value, strict=False))
+    except ValueError as fault:
+        raise ValueError(f"{value!r} is no IP address or network, such as 10.1.2.0/24") from fault
+
+
+Network = Annotated[str, AfterValidator(_network)]
+Rule = Literal["index", "answer", "index and answer"]
+"""What is done with the studies of a peer: kept to be found, answered with a report, or both."""
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class DicomSettings(_Section):
-    """The door: who we are on the DICOM network, and whom we let in."""
+    """The door: who we are on the DICOM network, whom we let in, and how much of it.
+
+    ``port`` is None where only TLS is spoken. ``max_pdu`` is the longest P-DATA-TF that we take,
+    in bytes; the two timeouts bound the wait for an A-ASSOCIATE-RQ (ARTIM, PS3.8 9.1.5) and the
+    silence within an association.
+    """
 
     ae_title: AETitle = "LIKENESS"
     bind: str = "127.0.0.1"
-    port: Port = 11112
+    port: Annotated[Port | None, NotSet] = 11112
     listed_peers_only: bool = False
-    max_associations: int = Field(default=100, ge=1)
+    check_called_ae: bool = True
+    max_associations: int = Field(default=100, ge=1, le=1000)
+    max_pdu: int = Field(default=131_072, ge=4096, le=1 << 24)
+    max_instance_mb: float = Field(default=4096, gt=0)
+    request_timeout_s: float = Field(default=30, ge=0.1)
+    idle_timeout_s: float = Field(default=300, ge=0.1)
 
     @model_validator(mode="after")
     def _no_open_door(self) -> Self:
@@ -69,6 +91,31 @@ class DicomSettings(_Section):
             raise ValueError(
                 "listening beyond this machine needs listed_peers_only = true, "
                 "and a [[peers]] entry for each sender"
+            )
+        return self
+
+
+class TlsSettings(_Section):
+    """DICOM over TLS, as BCP 195 asks (PS3.15 B.12): off until ``port`` is set.
+
+    ``certificate`` and ``key`` are ours, ``trusted`` the authorities that sign those of peers,
+    all PEM files. The same are used where a report goes to a peer with ``tls = true``.
+    """
+
+    port: Annotated[Port | None, NotSet] = None
+    certificate: Annotated[Path | None, NotSet] = None
+    key: Annotated[Path | None, NotSet] = None
+    trusted: Annotated[Path | None, NotSet] = None
+    client_certificates: bool = True
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.port is not None and (self.certificate is None or self.key is None):
+            raise ValueError("a TLS port needs tls.certificate and tls.key")
+        if self.port is not None and self.client_certificates and self.trusted is None:
+            raise ValueError(
+                "tls.trusted: name the authority that signs your peers' certificates, "
+                "or set tls.client_certificates = false to encrypt only"
             )
         return self
 
@@ -84,6 +131,37 @@ class StudySettings(_Section):
     """When a study is taken to be complete."""
 
     close_after_s: float = Field(default=30.0, ge=0.1, le=86_400)
+
+
+class SpoolSettings(_Section):
+    """How long a received file is kept once its study is embedded, or could not be.
+
+    ``keep_gb`` bounds the files of embedded studies by size, oldest first; None does not.
+    """
+
+    keep_days: float = Field(default=7, ge=0)
+    keep_gb: Annotated[float | None, NotSet] = Field(default=None, ge=0)
+    keep_failed_days: float = Field(default=30, ge=0)
+
+
+class PressureSettings(_Section):
+    """When the node asks its senders to come back later (transient refusal, 0xA700)."""
+
+    min_free_gb: float = Field(default=2, ge=0)
+    max_queued: int = Field(default=10_000, ge=1)
+
+
+class HttpSettings(_Section):
+    """Where the node speaks HTTP: liveness, readiness, metrics. None: nowhere."""
+
+    bind: str = "127.0.0.1"
+    port: Annotated[Port | None, NotSet] = 11180
+
+    @model_validator(mode="after")
+    def _this_machine_only(self) -> Self:
+        if not _is_loopback(self.bind):
+            raise ValueError("http.bind: only this machine (127.0.0.1); it has no authentication")
+        return self
 
 
 class EncoderSettings(_Section):
@@ -118,14 +196,32 @@ class WorkSettings(_Section):
 class Peer(_Section):
     """A remote Application Entity. ``reports_to`` names the peer that gets its answers.
 
-    A peer that only sends needs neither host nor port.
+    A peer that only sends needs neither host nor port. ``addresses`` are those that it may call
+    from, any if empty. ``tls`` says that it is to be called over TLS.
     """
 
     name: str = Field(min_length=1)
     ae_title: AETitle
     host: str = ""
     port: int = Field(default=0, ge=0, le=65535)
+    tls: bool = False
+    addresses: tuple[Network, ...] = ()
+    rule: Rule = "index and answer"
     reports_to: str | None = None
+
+    @model_validator(mode="after")
+    def _answers_go_somewhere(self) -> Self:
+        if self.rule == "index" and self.reports_to is not None:
+            raise ValueError(f'{self.name!r}: reports_to needs a rule with "answer" in it')
+        return self
+
+    def may_call_from(self, address: str) -> bool:
+        """Whether the peer is listed for this address; an IPv4 one may come mapped into IPv6."""
+        called_from = ip_address(address)
+        called_from = getattr(called_from, "ipv4_mapped", None) or called_from
+        return not self.addresses or any(
+            called_from in ip_network(network) for network in self.addresses
+        )
 
     @property
     def has_address(self) -> bool:
@@ -139,7 +235,11 @@ class Settings(_Section):
     data_folder: Path = Path.home() / ".local/share/likeness"
     database_url: Annotated[str | None, NotSet] = None
     dicom: DicomSettings = DicomSettings()
+    tls: TlsSettings = TlsSettings()
+    http: HttpSettings = HttpSettings()
     study: StudySettings = StudySettings()
+    spool: SpoolSettings = SpoolSettings()
+    pressure: PressureSettings = PressureSettings()
     encoder: EncoderSettings = EncoderSettings()
     search: SearchSettings = SearchSettings()
     work: WorkSettings = WorkSettings()
@@ -152,6 +252,14 @@ class Settings(_Section):
             raise ValueError(
                 "dicom.listed_peers_only: needs a [[peers]] entry for each sender; there is none"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _some_door_is_open(self) -> Self:
+        if self.dicom.port is None and self.tls.port is None:
+            raise ValueError("dicom.port: set it or tls.port; the node would listen nowhere")
+        if any(peer.tls for peer in self.peers) and self.tls.trusted is None:
+            raise ValueError("tls.trusted: needed to call peers with tls = true")
         return self
 
     @model_validator(mode="after")
@@ -183,10 +291,19 @@ class Settings(_Section):
 
     def receiver_of_reports(self, calling_ae: str) -> Peer | None:
         """Who gets the answer to what ``calling_ae`` sent; None if nobody is to."""
-        caller = next((peer for peer in self.peers if peer.ae_title == calling_ae), None)
+        caller = self.peer_calling(calling_ae)
         if caller is None or caller.reports_to is None:
             return None
         return self.peer_named(caller.reports_to)
+
+    def peer_calling(self, calling_ae: str) -> Peer | None:
+        """The peer of that AE title; None if none is listed."""
+        return next((peer for peer in self.peers if peer.ae_title == calling_ae), None)
+
+    def indexes(self, calling_ae: str) -> bool:
+        """Whether studies from ``calling_ae`` are kept to be found; an unlisted AE's are."""
+        caller = self.peer_calling(calling_ae)
+        return caller is None or caller.rule != "answer"
 
 
 def load_settings(
@@ -272,10 +389,17 @@ def _near(word: str, known: Mapping[str, object] | list[str]) -> str:
 
 
 def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
-    weights = settings.encoder.weights
-    encoder = settings.encoder.model_copy(
-        update={"weights": None if weights is None else folder / weights.expanduser()}
-    )
     return settings.model_copy(
-        update={"data_folder": folder / settings.data_folder.expanduser(), "encoder": encoder}
+        update={
+            "data_folder": folder / settings.data_folder.expanduser(),
+            "encoder": _absolute(settings.encoder, folder),
+            "tls": _absolute(settings.tls, folder),
+        }
     )
+
+
+def _absolute(section: _Section, folder: Path) -> _Section:
+    paths = {
+        name: folder / value.expanduser() for name, value in section if isinstance(value, Path)
+    }
+    return section.model_copy(update=paths)

@@ -1,0 +1,37 @@
+"""What the receiving process tells the rest of the node, in the order in which it happened."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class AssociationAccepted(NamedTuple):
+    """An association was established."""
+
+    association: int
+    calling_ae: str
+    address: str
+
+
+class AssociationEnded(NamedTuple):
+    """An association ended, or a connection that never became one (``outcome`` "rejected")."""
+
+    association: int
+    outcome: str
+
+
+class InstanceAnswered(NamedTuple):
+    """A C-STORE was answered; ``spool_name`` is where the instance lies if that was Success."""
+
+    association: int
+    status: int
+    size_bytes: int
+    study_instance_uid: str | None
+    spool_name: str | None
+
+
+Event = AssociationAccepted | AssociationEnded | InstanceAnswered
+Tell = Callable[[Event], None]
+"""Takes one event; called from many threads, and before the C-STORE's response is sent."""
+
+OUTCOMES = ("released", "aborted", "rejected", "broken", "timed out")
+"""Of an association: how it can end."""
