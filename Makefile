@@ -3,7 +3,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-SYSTEM_PACKAGES := dcmtk dicom3tools
+SYSTEM_PACKAGES := dcmtk dicom3tools libgdcm-tools openssl orthanc stunnel4
+JUDGES := /usr/bin/storescu /usr/bin/dciodvfy /usr/bin/gdcmscu /usr/bin/openssl /usr/sbin/Orthanc /usr/bin/stunnel4
 
 .PHONY: help
 help:  ## what can be made
@@ -22,11 +23,10 @@ run: venv  ## a node with a synthetic archive, asked once, then left running
 	$(BIN)/likeness demo --folder run
 
 .PHONY: system
-system:  # DCMTK and dicom3tools, the outside judges of the tests; installed where we may
-	@if ! [ -x /usr/bin/storescu -a -x /usr/bin/dciodvfy ]; then \
-	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	        apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy $(SYSTEM_PACKAGES); \
-	    else echo "left out: tests with DCMTK and dicom3tools (install: $(SYSTEM_PACKAGES))"; fi; \
+system:  # the outside judges and clients of the tests; installed where we may
+	@if ! ls $(JUDGES) >/dev/null 2>&1; then \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then .ci/system-packages $(SYSTEM_PACKAGES); \
+	    else echo "left out: tests with outside programs (install: $(SYSTEM_PACKAGES))"; fi; \
 	fi
 
 .PHONY: lint

@@ -33,7 +33,7 @@ from benchmarks.asked_studies import KINDS, Kind, asked_studies
 from benchmarks.bare_network import BareNetwork, write_random_weights
 from benchmarks.machine import as_list, provenance
 from dicom_node.database import open_database
-from dicom_node.settings import load_settings
+from dicom_node.settings_file import load_settings
 from dicom_node.store_sender import StoreSender
 from evaluation.synthetic.archive import archive
 from storage.tables import Report, Study

@@ -1,5 +1,6 @@
 """Searches for a study's neighbours, keeps the audit, makes the report and queues its sending."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from io import BytesIO
 
@@ -9,12 +10,13 @@ from sqlalchemy.engine import Connection
 from dicom_node.identity import SOFTWARE_VERSION
 from dicom_node.report import Device, DocumentReference, make_report
 from dicom_node.settings import Settings
-from storage import audit, reports, search, studies
+from storage import audit, reports, search, studies, study_work
 from storage.answer import Answer, SpaceSummary
+from storage.embeddings import NewEmbedding
 from storage.index import VectorIndex
 
 
-def answer_sender(
+def answer_senders(
     connection: Connection,
     study_id: int,
     *,
@@ -22,18 +24,39 @@ def answer_sender(
     space: SpaceSummary,
     settings: Settings,
     node: str,
+    images: Sequence[NewEmbedding] | None = None,
 ) -> None:
-    """Answers the peer that sent the study, if the settings name one to have its reports."""
-    state = studies.state_by_id(connection, study_id)
-    receiver = settings.receiver_of_reports(state.calling_ae)
-    if receiver is None:
+    """Answers the peers that sent the study, where the settings name somebody to have its reports.
+
+    ``images`` are those of a study that is not kept to be found: it is asked with as a file from
+    outside is.
+    """
+    senders = study_work.unanswered(connection, study_id)
+    receivers = {ae: settings.receiver_of_reports(ae) for ae in senders}
+    names = sorted({receiver.name for receiver in receivers.values() if receiver is not None})
+    if not names:
         return
-    asked_by = f"dicom:{state.calling_ae}"
-    found = ask(connection, index, study_id, space=space, settings=settings, asked_by=asked_by)
+    asked_by = "dicom:" + ",".join(ae for ae in senders if receivers[ae] is not None)
+    if images is None:
+        found = ask(connection, index, study_id, space=space, settings=settings, asked_by=asked_by)
+    else:
+        question = search.Question(
+            study=studies.load(connection, study_id),
+            images=[search.QueryImage(made.image, made.vector) for made in images],
+            space=space,
+            k=settings.search.k,
+            level=settings.search.level,
+        )
+        found = _answer(connection, index, question, asked_by=asked_by)
     report_id = keep_report(
-        connection, found, revision=state.revision, device_uid=node, settings=settings
+        connection,
+        found,
+        revision=studies.state_by_id(connection, study_id).revision,
+        device_uid=node,
+        settings=settings,
     )
-    reports.send_to(connection, report_id, peer=receiver.name, node=node)
+    for name in names:
+        reports.send_to(connection, report_id, peer=name, node=node)
 
 
 def ask(
@@ -58,6 +81,12 @@ def ask(
         k=settings.search.k if k is None else k,
         level=settings.search.level,
     )
+    return _answer(connection, index, question, asked_by=asked_by)
+
+
+def _answer(
+    connection: Connection, index: VectorIndex, question: search.Question, *, asked_by: str
+) -> Answer:
     found = search.answer(connection, index, question)
     audit.record(connection, found, asked_by=asked_by)
     return found

@@ -12,19 +12,23 @@ from sqlalchemy.exc import DBAPIError
 from tqdm import tqdm
 
 from dicom_node import answering, asking, scu
+from dicom_node.child_process import StartError
 from dicom_node.console import answer_json, answer_text
 from dicom_node.database import open_database
 from dicom_node.header_reader import HeaderReader
+from dicom_node.http.service import HttpPortTakenError
 from dicom_node.identity import SOFTWARE_VERSION, IdentityError, device_uid
 from dicom_node.ingest import Ingest, files_under
 from dicom_node.logs import configure_logging
 from dicom_node.received import UnreadableError
 from dicom_node.report import ReportError
 from dicom_node.scp import PortTakenError
-from dicom_node.serve import StartError, serve
-from dicom_node.settings import Settings, SettingsError, load_settings
+from dicom_node.serve import serve
+from dicom_node.settings import Settings
+from dicom_node.settings_file import SettingsError, load_settings
 from dicom_node.spool import Spool
 from dicom_node.status import status_of, status_text
+from dicom_node.tls import TlsError
 from encoders import registry
 from encoders.encoder import EncoderError
 from encoders.image import PixelError
@@ -37,7 +41,9 @@ KNOWN_FAULTS = (
     DatabaseError,
     IdentityError,
     PixelError,
+    HttpPortTakenError,
     PortTakenError,
+    TlsError,
     EncoderError,
     ReportError,
     SearchError,
@@ -222,7 +228,7 @@ def run_echo(chosen: argparse.Namespace, settings: Settings) -> int:
     if peer is None:
         known = ", ".join(entry.name for entry in settings.peers) or "none"
         return _could_not(f"the settings name no peer {chosen.peer!r}; known: {known}")
-    scu.echo(peer, calling_ae=settings.dicom.ae_title)
+    scu.echo(peer, calling_ae=settings.dicom.ae_title, tls=settings.tls)
     print(f"{peer.name} ({peer.ae_title} at {peer.host}:{peer.port}) answers")
     return 0
 

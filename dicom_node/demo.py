@@ -26,10 +26,11 @@ from pynetdicom.sop_class import Comprehensive3DSRStorage
 from tqdm import tqdm
 
 from dicom_node import asking, console
+from dicom_node.child_process import StartError
 from dicom_node.database import open_database
 from dicom_node.scp import PortTakenError
-from dicom_node.serve import StartError
-from dicom_node.settings import Settings, load_settings
+from dicom_node.settings import Settings
+from dicom_node.settings_file import load_settings
 from dicom_node.status import status_of
 from dicom_node.store_sender import StoreSender
 from evaluation.synthetic.archive import SyntheticStudy, archive, make_study, write_labels
@@ -184,7 +185,7 @@ def _wait_until_ready(
 
 
 def _said_ready(log_path: Path, started_at: int) -> bool:
-    return b" listens on " in log_path.read_bytes()[started_at:]
+    return b"the node is ready" in log_path.read_bytes()[started_at:]
 
 
 def _fill(demo: _Demo, count: int) -> None:

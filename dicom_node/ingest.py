@@ -11,11 +11,13 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from dicom_node.header_reader import HeaderReader
-from dicom_node.received import MALFORMED, UnreadableError
+from dicom_node.received import MALFORMED, UnreadableError, maker_of
+from dicom_node.report import is_own_report
 from dicom_node.spool import Spool, file_meta
+from dicom_node.surplus_files import remove_surplus_files
 from storage import studies
 from storage.database import is_outage, refusal
-from storage.studies import ReceivedInstance
+from storage.studies import ReceivedInstance, Recorded
 
 
 def files_under(paths: Iterable[Path]) -> Iterator[Path]:
@@ -37,7 +39,7 @@ class Ingest:
         self._node = node
         self._touched: set[str] = set()
         self.outcomes: Counter[str] = Counter()
-        """How many files were new, identical, replaced or refused."""
+        """How many files were new, identical, replaced, restored, our own reports, or refused."""
 
     def take(self, path: Path) -> str | None:
         """Takes in one file; returns why it was refused, None if it was not."""
@@ -47,7 +49,7 @@ class Ingest:
             self.outcomes["refused"] += 1
             return f"{path}: {fault}"
         try:
-            self._record(self._headers.read(self._spool.path(name), name))
+            self._take_in(self._headers.read(self._spool.path(name), name))
         except UnreadableError as fault:
             reason = str(fault)
         except DBAPIError as fault:
@@ -60,11 +62,15 @@ class Ingest:
         self.outcomes["refused"] += 1
         return f"{path}: quarantined: {reason}"
 
-    def _record(self, received: ReceivedInstance) -> None:
+    def _take_in(self, received: ReceivedInstance) -> None:
+        if is_own_report(maker_of(received), self._node):
+            self._spool.remove(received.spool_name)
+            self.outcomes["our own report"] += 1
+            return
         with self._engine.begin() as connection:
-            recorded, surplus = studies.record(connection, received, received_by=self._node)
-        if surplus is not None:
-            self._spool.remove(surplus)
+            recorded = studies.record(connection, received, received_by=self._node)
+        if recorded is not Recorded.NEW:
+            remove_surplus_files(self._engine, self._spool, node=self._node)
         self.outcomes[recorded.value] += 1
         self._touched.add(received.study_instance_uid)
 

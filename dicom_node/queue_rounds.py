@@ -3,11 +3,11 @@
 import threading
 from collections.abc import Callable
 
-from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Engine, update
 
 from dicom_node.rounds import run_rounds
-from storage.database import DatabaseError, Listener
+from storage.database import Listener
+from storage.outages import OUTAGES
 from storage.queue import Queue
 
 LONGEST_WAIT_S = 1.0
@@ -40,6 +40,7 @@ class QueueRounds:
         self._work_next = work_next
         self._idle = idle
         self._wake: Listener | None = None
+        self._began = False
 
     def run(self, name: str, stop: threading.Event) -> None:
         """Works under ``name`` (in the log) until told to stop."""
@@ -49,20 +50,29 @@ class QueueRounds:
             self._stop_listening()
 
     def _round(self) -> None:
-        if self._wake is None:
-            self._wake = Listener(self._engine, self._queue.topic)
-            self._give_back()
         try:
+            if self._wake is None:
+                self._give_back()
+                self._wake = Listener(self._engine, self._queue.topic)
             if not self._work_next() and not self._wake.wait(LONGEST_WAIT_S):
                 self._idle()
-        except (DBAPIError, DatabaseError):
+        except OUTAGES:
             self._stop_listening()
             raise
 
     def _give_back(self) -> None:
         """What this node had claimed before it, or the database, went away is to be done again."""
+        table = self._queue.table
         with self._engine.begin() as connection:
+            if self._began:
+                # We live, so the try ended by the database's fault, and does not count.
+                connection.execute(
+                    update(table)
+                    .where(table.state == "running", table.node == self._node)
+                    .values(attempts=table.attempts - 1)
+                )
             self._queue.release(connection, node=self._node)
+        self._began = True
 
     def _stop_listening(self) -> None:
         if self._wake is not None:

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from dicom_node.identity import SOFTWARE_VERSION
 from dicom_node.spool import Spool
-from encoders.choice import ChosenImage, choose_images
+from encoders.choice import Choice, ChosenImage, LeftOut, choose_images
 from encoders.encoder import Encoder
 from encoders.header import ImageHeader
 from encoders.image import GrayscaleImage, PixelError
@@ -17,71 +16,139 @@ from encoders.picture import to_png
 from encoders.pixel_reader import PixelReader
 from storage.answer import ImageReference
 from storage.embeddings import NewEmbedding
-from storage.studies import StoredInstance
+from storage.study_work import StoredInstance
 
 LONGEST_PICTURE_SIDE = 512
 LONGEST_REASON = 400
+GONE = "its file is gone from the spool (spool.keep_days) or at another node: send it again"
 
 
 class UnworkableStudyError(Exception):
     """No image of a study can stand for it; the message says why, image by image."""
 
 
+Embedded = Mapping[tuple[str, int | None], int]
+"""Vectors that stand already: rows by SOP Instance UID and frame number."""
+NOTHING: Embedded = MappingProxyType({})
+
+
 @dataclass(frozen=True)
 class ReadImage:
-    """An image that was chosen and read, and what names it."""
+    """An image that was chosen and read, what names it, and its data set's SHA-256."""
 
     reference: ImageReference
     pixels: GrayscaleImage
+    sha256: str
 
 
 @dataclass(frozen=True)
 class ReadStudy:
-    """The images that stand for a study; ``left_out`` says why each other instance does not."""
+    """The images that stand for a study; ``left_out`` says why each other instance does not.
+
+    ``kept`` are the rows of vectors that go on standing for images whose files are gone.
+    """
 
     images: Sequence[ReadImage]
+    kept: Sequence[int]
     left_out: Mapping[str, str]
 
-    def embeddings(self, vectors: NDArray[np.float32], encoder: Encoder) -> list[NewEmbedding]:
-        """Puts each image's vector, a row of shape (dimension,), beside its picture and origin."""
-        produced_by = {"software": SOFTWARE_VERSION, "encoder": encoder.space.encoder}
+    def embeddings(self, encoder: Encoder) -> list[NewEmbedding]:
+        """Each image's vector, float32 of shape (dimension,), beside its picture and origin."""
+        if not self.images:
+            return []
+        vectors = encoder.embed([image.pixels for image in self.images])
+        made_by = {"software": SOFTWARE_VERSION, "encoder": encoder.space.encoder}
         return [
             NewEmbedding(
                 image=image.reference,
                 vector=vector,
                 picture=to_png(image.pixels, LONGEST_PICTURE_SIDE),
-                produced_by=produced_by,
+                produced_by={**made_by, "sha256": image.sha256},
             )
             for image, vector in zip(self.images, vectors, strict=True)
         ]
 
 
-def read_study(spool: Spool, instances: Sequence[StoredInstance], reader: PixelReader) -> ReadStudy:
+def read_study(
+    spool: Spool,
+    instances: Sequence[StoredInstance],
+    reader: PixelReader,
+    embedded: Embedded = NOTHING,
+) -> ReadStudy:
     """Chooses the representative images by their headers, and decodes only those.
 
-    An image that cannot be read is left out with its reason; the others go on.
+    An image that cannot be read is left out with its reason; the others go on. One whose file is
+    gone keeps the vector that it has in ``embedded``; where it has none, another of its series is
+    chosen.
 
     Raises:
         UnworkableStudyError: no image is left.
         ChildProcessError: the reading process failed for a reason that is not a file's.
     """
-    files = {instance.sop_instance_uid: instance.spool_name for instance in instances}
-    headers = [ImageHeader.from_json(i.header) for i in instances if i.header is not None]
+    held = _Held(spool, {i.sop_instance_uid: i for i in instances}, embedded)
     left_out = {i.sop_instance_uid: i.left_out or "" for i in instances if i.header is None}
-    choice = choose_images(headers)
+    choice = _choose([ImageHeader.from_json(i.header) for i in instances if i.header], held)
     left_out |= {entry.sop_instance_uid: entry.reason for entry in choice.left_out}
-    images = []
+    images, kept = [], []
     for chosen in choice.chosen:
         uid = chosen.header.sop_instance_uid
+        path = held.file(uid)
+        if path is None:
+            kept.append(embedded[_key(chosen)])
+            continue
         try:
-            pixels = reader.read(spool.path(files[uid]), chosen.frame)
+            pixels = reader.read(path, chosen.frame)
         except PixelError as fault:
             left_out[uid] = str(fault)
         else:
-            images.append(ReadImage(reference_of(chosen, pixels.rules), pixels))
-    if not images:
+            sha256 = held.stored[uid].sha256
+            images.append(ReadImage(reference_of(chosen, pixels.rules), pixels, sha256))
+    if not images and not kept:
         raise UnworkableStudyError(_why_none(left_out))
-    return ReadStudy(images, left_out)
+    return ReadStudy(images, kept, left_out)
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What there is of a study's images: files in this spool, and vectors made earlier."""
+
+    spool: Spool
+    stored: Mapping[str, StoredInstance]
+    embedded: Embedded
+
+    def file(self, uid: str) -> Path | None:
+        name = self.stored[uid].spool_name
+        path = None if name is None else self.spool.path(name)
+        return path if path is not None and path.exists() else None
+
+    def has(self, image: ChosenImage) -> bool:
+        return self.file(image.header.sop_instance_uid) is not None or _key(image) in self.embedded
+
+
+def _choose(headers: Sequence[ImageHeader], held: _Held) -> Choice:
+    """The choice; in a series whose image we lack, the choice among those that we have."""
+    first = choose_images(headers)
+    lacking = {i.header.series_instance_uid for i in first.chosen if not held.has(i)}
+    if not lacking:
+        return first
+    embedded = {uid for uid, _ in held.embedded}
+    again = choose_images(
+        header
+        for header in headers
+        if header.series_instance_uid in lacking
+        and (header.sop_instance_uid in embedded or held.file(header.sop_instance_uid))
+    )
+    chosen = [i for i in first.chosen if i.header.series_instance_uid not in lacking]
+    chosen += [i for i in again.chosen if held.has(i)]
+    taken = {i.header.sop_instance_uid for i in chosen}
+    wanted = {i.header.sop_instance_uid for i in first.chosen}
+    others = [entry for entry in first.left_out if entry.sop_instance_uid not in taken]
+    gone = [LeftOut(uid, GONE) for uid in sorted(wanted - taken)]
+    return Choice(tuple(chosen), (*others, *gone))
+
+
+def _key(image: ChosenImage) -> tuple[str, int | None]:
+    return image.header.sop_instance_uid, _frame_number(image)
 
 
 def reference_of(chosen: ChosenImage, rules: Mapping[str, Any]) -> ImageReference:
@@ -91,13 +158,17 @@ def reference_of(chosen: ChosenImage, rules: Mapping[str, Any]) -> ImageReferenc
         series_instance_uid=header.series_instance_uid,
         sop_class_uid=header.sop_class_uid,
         sop_instance_uid=header.sop_instance_uid,
-        frame_number=None if chosen.frame is None else chosen.frame + 1,
+        frame_number=_frame_number(chosen),
         modality=header.modality,
         body_part=header.body_part,
         view=header.view_position,
         slice_rule=chosen.rule,
         pixel_rules=dict(rules),
     )
+
+
+def _frame_number(chosen: ChosenImage) -> int | None:
+    return None if chosen.frame is None else chosen.frame + 1
 
 
 def _why_none(left_out: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from dicom_node.spool import received_at
 from encoders.deflated import read_header
 from encoders.elements import READ_ERRORS, explain
+from encoders.eligibility import left_out_because
 from encoders.header import HeaderError, ImageHeader
 from storage.studies import ReceivedInstance
 
@@ -72,14 +73,27 @@ def _received(dataset: Dataset, path: Path, name: str) -> ReceivedInstance:
         size_bytes=path.stat().st_size,
         calling_ae=_text(dataset.file_meta, "SourceApplicationEntityTitle") or "",
         received_at=received_at(name),
+        device_uid=_text(dataset, "DeviceUID"),
+        device_serial_number=_text(dataset, "DeviceSerialNumber"),
     )
 
 
 def _image_header(dataset: Dataset) -> tuple[Mapping[str, Any] | None, str | None]:
+    """The header, and why the instance shows nothing to embed, by itself; None where it may."""
     try:
-        return ImageHeader.from_dataset(dataset).to_json(), None
+        header = ImageHeader.from_dataset(dataset)
     except HeaderError as fault:
         return None, str(fault)
+    return header.to_json(), left_out_because(header)
+
+
+def maker_of(received: ReceivedInstance) -> dict[str, str | None]:
+    """What tells whether we made an instance ourselves, by keyword (PS3.3 C.7.5.1)."""
+    return {
+        "SOPClassUID": received.sop_class_uid,
+        "DeviceUID": received.device_uid,
+        "DeviceSerialNumber": received.device_serial_number,
+    }
 
 
 def _uid(dataset: Dataset, keyword: str) -> str:

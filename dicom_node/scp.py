@@ -1,39 +1,36 @@
-"""The Storage SCP: Success is answered only when the bytes are durable in the spool.
+"""The Storage SCP: listens, lets in whom it should, and gives each instance to the spool."""
 
-Handlers are plain functions, as pynetdicom calls them; statuses are those of PS3.4 B.2.3.
-"""
-
-import io
+import itertools
 import logging
-import socket
-import zlib
-from collections.abc import Sequence
+import ssl
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from pydicom.filereader import read_dataset
-from pydicom.tag import BaseTag
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
-from pynetdicom import AE, evt
-from pynetdicom.events import Event
-from pynetdicom.transport import ThreadedAssociationServer
-
+from dicom_node.admission import Admission
 from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from dicom_node.intake import Intake
-from dicom_node.received import MALFORMED, UnreadableError
-from dicom_node.settings import DicomSettings, Peer
-from dicom_node.sop_classes import accepted_contexts
-from dicom_node.spool import Spool, file_meta
-from encoders.self_test import run_self_test
+from dicom_node.pressure import Pressure
+from dicom_node.receiver_events import AssociationAccepted, AssociationEnded, Tell
+from dicom_node.settings import Settings
+from dicom_node.spool import Spool
+from dicom_node.storing import OUT_OF_RESOURCES, IncomingInstance, Sender
+from dicom_node.tls import server_context
+from dicom_node.tls_faults import handshake_fault
+from dicom_node.upper_layer.association import Answer, Association, Identity, StoreRequest
+from dicom_node.upper_layer.command import CommandError
+from dicom_node.upper_layer.items import ProtocolError
+from dicom_node.upper_layer.listener import Connection, Listener
+from dicom_node.upper_layer.pdu import AssociateRequest, Rejection
 
 log = logging.getLogger(__name__)
 
-SUCCESS = 0x0000
-OUT_OF_RESOURCES = 0xA700
-NOT_OF_ITS_SOP_CLASS = 0xA900
-CANNOT_UNDERSTAND = 0xC000
-PROCESSING_FAILURE = 0x0110  # PS3.7 C.5.10, where none of PS3.4's own fits
+US = Identity(IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME)
+MB = 1e6
+NOT_YET_ASSOCIATED = 1000
+"""Connections, beside the associations, that may still be silent or waiting to be refused."""
 
-_SERIES_INSTANCE_UID = BaseTag(0x0020000E)
-_MOST_INFLATED = 1 << 20
+Contexts = Mapping[str, Sequence[str]]
+"""Transfer syntaxes by SOP class, the preferred first."""
 
 
 class PortTakenError(Exception):
@@ -41,141 +38,195 @@ class PortTakenError(Exception):
 
 
 def start_scp(
-    settings: DicomSettings,
-    peers: tuple[Peer, ...],
+    settings: Settings,
+    contexts: Contexts,
     spool: Spool,
-    intake: Intake,
-    proved: Sequence[UID] | None = None,
-) -> ThreadedAssociationServer:
-    """Listens and receives in threads of its own until the returned server is shut down.
+    tell: Tell,
+    *,
+    queue_is_full: Callable[[], bool] = lambda: False,
+) -> "Scp":
+    """Listens and receives in threads of its own until the returned SCP is shut down.
 
     Args:
-        settings, peers: where to listen, and whom to let in.
-        spool, intake: what receives the instances, and what takes them in.
-        proved: transfer syntaxes accepted for image storage; None takes those of a self-test.
+        settings: where to listen, whom to let in, and how much.
+        contexts: what is accepted.
+        spool: where instances go.
+        tell: hears what happens; called from many threads.
+        queue_is_full: whether too many studies wait for the worker.
 
     Raises:
         PortTakenError: the address is taken or not ours.
+        dicom_node.tls.TlsError: the files of the TLS settings cannot be used.
     """
-    ae = AE(ae_title=settings.ae_title)
-    ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
-    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    ae.maximum_associations = settings.max_associations
-    ae.maximum_pdu_size = 0
-    ae.supported_contexts = accepted_contexts(run_self_test().proved if proved is None else proved)
-    if settings.listed_peers_only:
-        ae.require_calling_aet = [peer.ae_title for peer in peers]
+    scp = Scp(settings, contexts, spool, tell, queue_is_full)
+    doors: list[tuple[int | None, ssl.SSLContext | None]] = [(settings.dicom.port, None)]
+    if settings.tls.port is not None:
+        doors.append((settings.tls.port, server_context(settings.tls)))
     try:
-        return ae.start_server(
-            (settings.bind, settings.port), block=False, evt_handlers=_handlers(spool, intake)
+        for port, tls in doors:
+            if port is not None:
+                scp.listen(port, tls)
+    except PortTakenError:
+        scp.shutdown()
+        raise
+    return scp
+
+
+class Scp:
+    """What all connections share; ``shutdown`` ends them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        contexts: Contexts,
+        spool: Spool,
+        tell: Tell,
+        queue_is_full: Callable[[], bool],
+    ) -> None:
+        self.dicom = settings.dicom
+        self.contexts = contexts
+        self.spool = spool
+        self.tell = tell
+        self.pressure = Pressure(spool.folder, settings.pressure.min_free_gb, queue_is_full)
+        self.admission = Admission(
+            settings.dicom, settings.peers, self.pressure.reason, lambda: len(self._associations)
         )
-    except OSError as fault:
-        raise PortTakenError(
-            f"cannot listen on {settings.bind}:{settings.port}: {fault.strerror}. Stop what "
-            "listens there (perhaps another node), or set dicom.port to a free one."
-        ) from fault
+        self._numbers = itertools.count(1)
+        self._associations: set[int] = set()
+        self._admitting = threading.Lock()
+        self._listeners: list[Listener] = []
 
+    def listen(self, port: int, tls: ssl.SSLContext | None) -> None:
+        """Opens one port, with TLS or without.
 
-def _handlers(spool: Spool, intake: Intake) -> list[evt.EventHandlerType]:
-    return [
-        (evt.EVT_CONN_OPEN, handle_open),
-        (evt.EVT_REJECTED, handle_rejected),
-        (evt.EVT_C_STORE, handle_store, [spool, intake]),
-        (evt.EVT_RELEASED, handle_end, [intake]),
-        (evt.EVT_ABORTED, handle_end, [intake]),
-        (evt.EVT_CONN_CLOSE, handle_end, [intake]),
-    ]
-
-
-def handle_open(event: Event) -> None:
-    """Sends small responses at once: without this, each waits 40 ms for a delayed ACK."""
-    connection = event.assoc.dul.socket.socket
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def handle_rejected(event: Event) -> None:
-    """Says in one line who was not let in."""
-    log.warning(
-        "association refused: calling AE title %r from %s is not listed or there are too many",
-        event.assoc.requestor.ae_title,
-        event.assoc.requestor.address,
-    )
-
-
-def handle_end(event: Event, intake: Intake) -> None:
-    """An association that ended no longer holds its studies open."""
-    intake.released(id(event.assoc))
-
-
-def handle_store(event: Event, spool: Spool, intake: Intake) -> int:
-    """Answers a C-STORE request; see ``store`` for what each status means."""
-    try:
-        return store(event, spool, intake)
-    except OSError as fault:
-        log.error("cannot write to the spool %s: %s", spool.folder, fault.strerror)
-        return OUT_OF_RESOURCES
-    except Exception:  # boundary: whatever goes wrong, the sender gets a failure status
-        log.exception("C-STORE of %s failed", event.request.AffectedSOPInstanceUID)
-        return PROCESSING_FAILURE
-
-
-def store(event: Event, spool: Spool, intake: Intake) -> int:
-    """Writes the instance to the spool.
-
-    0x0000: durable on disk. 0xA900: the data set is another SOP class or instance than the
-    request says. 0xC000: it cannot be read; the bytes are kept in quarantine with the reason.
-
-    Raises:
-        OSError: it cannot be written (answered with 0xA700; the sender should try again).
-    """
-    request, syntax = event.request, event.context.transfer_syntax
-    data = request.DataSet.getbuffer()
-    meta = file_meta(
-        sop_class_uid=request.AffectedSOPClassUID,
-        sop_instance_uid=request.AffectedSOPInstanceUID,
-        transfer_syntax_uid=syntax,
-        calling_ae=event.assoc.requestor.ae_title.strip(),
-    )
-    try:
-        identity = read_identity(data, syntax)
-    except UnreadableError as fault:
-        kept = spool.quarantine(spool.put(meta, data), str(fault))
-        log.warning("quarantined %s: %s", kept, fault)
-        return CANNOT_UNDERSTAND
-    if identity[:2] != (request.AffectedSOPClassUID, request.AffectedSOPInstanceUID):
-        log.warning("refused %s: the data set says %s", request.AffectedSOPInstanceUID, identity)
-        return NOT_OF_ITS_SOP_CLASS
-    intake.carries(id(event.assoc), identity[2])
-    intake.arrived(spool.put(meta, data))
-    return SUCCESS
-
-
-def read_identity(data: bytes | memoryview, transfer_syntax: UID) -> tuple[str, str, str, str]:
-    """SOP Class, SOP Instance, Study and Series Instance UID, reading no further than them.
-
-    Raises:
-        UnreadableError: the data set is malformed, or lacks one of them.
-    """
-    try:
-        if transfer_syntax == DeflatedExplicitVRLittleEndian:
-            data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, _MOST_INFLATED)
-        head = read_dataset(
-            io.BytesIO(data),
-            transfer_syntax.is_implicit_VR,
-            transfer_syntax.is_little_endian,
-            stop_when=lambda tag, _vr, _length: tag > _SERIES_INSTANCE_UID,
-        )
-        found = tuple(
-            str(head.get(keyword) or "").rstrip("\0 ")
-            for keyword in (
-                "SOPClassUID",
-                "SOPInstanceUID",
-                "StudyInstanceUID",
-                "SeriesInstanceUID",
+        Raises:
+            PortTakenError: the address is taken or not ours.
+        """
+        try:
+            listener = Listener(
+                (self.dicom.bind, port),
+                lambda connection: self._serve(connection, tls),
+                most=self.dicom.max_associations + NOT_YET_ASSOCIATED,
+                patience_s=self.dicom.request_timeout_s,
             )
+        except OSError as fault:
+            raise PortTakenError(
+                f"cannot listen on {self.dicom.bind}:{port}: {fault.strerror}. Stop what listens "
+                f"there (perhaps another node), or set {'tls' if tls else 'dicom'}.port to a free "
+                "one."
+            ) from fault
+        self._listeners.append(listener)
+
+    def shutdown(self) -> None:
+        """Stops listening, ends all connections, and waits for their threads."""
+        for listener in self._listeners:
+            listener.shutdown()
+
+    def admit(self, request: AssociateRequest, visit: "_Visit") -> Rejection | None:
+        """Why a requestor is not let in; otherwise its association counts from now on."""
+        with self._admitting:
+            rejection = self.admission.decide(request, visit.connection.address)
+            if rejection is None:
+                self._associations.add(visit.number)
+        if rejection is not None:
+            log.warning(
+                "association refused: %r at %s: %s",
+                *(request.calling, visit.connection.address, rejection.words),
+            )
+            return rejection
+        self.tell(AssociationAccepted(visit.number, request.calling, visit.connection.address))
+        return None
+
+    def _serve(self, connection: Connection, tls: ssl.SSLContext | None) -> None:
+        visit = _Visit(self, connection, next(self._numbers))
+        outcome = "broken"
+        try:
+            outcome = self._talk(visit, tls)
+        finally:
+            self._associations.discard(visit.number)
+            self.tell(AssociationEnded(visit.number, outcome))
+
+    def _talk(self, visit: "_Visit", tls: ssl.SSLContext | None) -> str:
+        """Serves a connection to its end; whatever its peer does, it ends in one word."""
+        if tls is not None and not self._handshake(visit.connection, tls):
+            return "rejected"
+        try:
+            return Association(visit.connection.socket, visit, US).run()
+        except (ProtocolError, CommandError) as fault:
+            log.warning("association with %s aborted: %s", visit.named, fault)
+            return "aborted"
+        except TimeoutError:
+            log.warning("association with %s was silent too long and is ended", visit.named)
+            return "timed out"
+        except OSError as fault:
+            return self._broken(visit, fault)
+
+    @staticmethod
+    def _handshake(connection: Connection, tls: ssl.SSLContext) -> bool:
+        try:
+            connection.socket = tls.wrap_socket(
+                connection.socket, server_side=True, do_handshake_on_connect=False
+            )
+            connection.socket.do_handshake()
+        except OSError as fault:
+            why = "it did not complete the TLS handshake in time"
+            why = why if connection.overdue else handshake_fault(fault)
+            log.warning("TLS connection from %s refused: %s", connection.address, why)
+            return False
+        return True
+
+    @staticmethod
+    def _broken(visit: "_Visit", fault: OSError) -> str:
+        if visit.connection.overdue:
+            log.warning("connection from %s asked for no association in time", visit.named)
+            return "timed out"
+        log.log(
+            logging.WARNING if visit.calling else logging.DEBUG,
+            *("connection with %s broke: %s", visit.named, fault),
         )
-    except (*MALFORMED, zlib.error) as fault:
-        raise UnreadableError(f"malformed data set: {type(fault).__name__}: {fault}") from fault
-    if not all(found):
-        raise UnreadableError("the data set lacks a SOP Class, SOP Instance, Study or Series UID")
-    return found[0], found[1], found[2], found[3]
+        return "broken"
+
+
+@dataclass
+class _Visit:
+    """One connection, and what it is offered (an ``upper_layer.association.Service``)."""
+
+    scp: Scp
+    connection: Connection
+    number: int
+    calling: str = ""
+
+    @property
+    def contexts(self) -> Contexts:
+        return self.scp.contexts
+
+    @property
+    def max_pdu(self) -> int:
+        return self.scp.dicom.max_pdu
+
+    @property
+    def named(self) -> str:
+        return (
+            f"{self.calling!r} at {self.connection.address}"
+            if self.calling
+            else (self.connection.address)
+        )
+
+    def admit(self, request: AssociateRequest) -> Rejection | None:
+        rejection = self.scp.admit(request, self)
+        if rejection is None:
+            self.calling = request.calling
+            self.connection.deadline = None
+            self.connection.socket.settimeout(self.scp.dicom.idle_timeout_s)
+        return rejection
+
+    def store(self, request: StoreRequest) -> IncomingInstance:
+        why = self.scp.pressure.reason()
+        return IncomingInstance(
+            request,
+            Sender(self.number, self.calling),
+            self.scp.spool,
+            longest=self.scp.dicom.max_instance_mb * MB,
+            tell=self.scp.tell,
+            refused=None if why is None else Answer(OUT_OF_RESOURCES, why),
+        )

@@ -14,26 +14,28 @@ from pynetdicom.events import Event
 from pynetdicom.sop_class import Verification
 
 from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from dicom_node.settings import Peer
+from dicom_node.settings import Peer, TlsSettings
+from dicom_node.tls import CallingContext, TlsError, client_context
 
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 30.0
 WARNINGS = range(0xB000, 0xC000)
 """PS3.4 B.2.3: stored, though with a remark (coerced, elements discarded)."""
+NO_TLS = TlsSettings()
 
 
 class SendError(Exception):
     """A peer did not take what was sent, or did not answer; the message names it and says why."""
 
 
-def echo(peer: Peer, *, calling_ae: str) -> None:
-    """Verifies a peer by C-ECHO.
+def echo(peer: Peer, *, calling_ae: str, tls: TlsSettings = NO_TLS) -> None:
+    """Verifies a peer by C-ECHO, over TLS with the files of ``tls`` if the peer is set so.
 
     Raises:
-        SendError: it does not answer, or not with Success.
+        SendError: it does not answer, or not with Success; no TLS connection comes about.
     """
-    association = _associate(peer, calling_ae, Verification)
+    association = _associate(peer, calling_ae, Verification, tls)
     try:
         status = association.send_c_echo()
         _expect_success(peer, "C-ECHO", status)
@@ -41,14 +43,17 @@ def echo(peer: Peer, *, calling_ae: str) -> None:
         _release(association)
 
 
-def send(peer: Peer, dicom: bytes, *, calling_ae: str) -> None:
+def send(peer: Peer, dicom: bytes, *, calling_ae: str, tls: TlsSettings = NO_TLS) -> None:
     """Sends a DICOM file by C-STORE; a warning status counts as stored and is logged.
 
+    A peer with ``tls = true`` is called over TLS, with the files of ``tls``, or not at all.
+
     Raises:
-        SendError: the peer does not answer, takes no such SOP class, or refuses.
+        SendError: the peer does not answer, takes no such SOP class, or refuses; no TLS
+            connection comes about.
     """
     dataset = pydicom.dcmread(BytesIO(dicom))
-    association = _associate(peer, calling_ae, UID(dataset.SOPClassUID))
+    association = _associate(peer, calling_ae, UID(dataset.SOPClassUID), tls)
     try:
         try:
             status = association.send_c_store(dataset)
@@ -59,9 +64,10 @@ def send(peer: Peer, dicom: bytes, *, calling_ae: str) -> None:
         _release(association)
 
 
-def _associate(peer: Peer, calling_ae: str, sop_class: UID) -> Association:
+def _associate(peer: Peer, calling_ae: str, sop_class: UID, tls: TlsSettings) -> Association:
     if not peer.has_address:
         raise SendError(f"peer {peer.name}: the settings give no host and port")
+    context = _context_for(peer, tls)
     ae = AE(ae_title=calling_ae)
     ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
@@ -74,12 +80,25 @@ def _associate(peer: Peer, calling_ae: str, sop_class: UID) -> Association:
             peer.port,
             ae_title=peer.ae_title,
             evt_handlers=[(evt.EVT_CONN_OPEN, handle_open)],
+            tls_args=None if context is None else (context, peer.host),
         )
     except (OSError, UnicodeError) as fault:
         raise SendError(f"peer {_name(peer)}: its host has no address: {fault}") from fault
     if association.is_established:
         return association
+    if context is not None and context.fault is not None:
+        raise SendError(f"peer {_name(peer)}: {context.fault}")
     raise SendError(f"peer {_name(peer)}: {_why_not(association, sop_class)}")
+
+
+def _context_for(peer: Peer, tls: TlsSettings) -> CallingContext | None:
+    """Read anew for each association, so that a renewed certificate needs no restart."""
+    if not peer.tls:
+        return None
+    try:
+        return client_context(tls)
+    except TlsError as fault:
+        raise SendError(f"peer {_name(peer)}: {fault}") from fault
 
 
 def _why_not(association: Association, sop_class: UID) -> str:
@@ -91,7 +110,8 @@ def _why_not(association: Association, sop_class: UID) -> str:
 
 
 def _name(peer: Peer) -> str:
-    return f"{peer.name} ({peer.ae_title} at {peer.host}:{peer.port})"
+    over = " over TLS" if peer.tls else ""
+    return f"{peer.name} ({peer.ae_title} at {peer.host}:{peer.port}{over})"
 
 
 def handle_open(event: Event) -> None:

@@ -1,58 +1,67 @@
-"""``likeness serve``: receiver, worker and delivery, started together and kept alive."""
+"""``likeness serve``: receiver, worker, delivery and the rest, started together and kept alive."""
 
 import fcntl
 import logging
-import multiprocessing
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from pydicom.uid import UID
-from sqlalchemy import Engine
 
 from dicom_node import worker_process
-from dicom_node.database import open_database
+from dicom_node.child_process import ChildProcess, StartError
+from dicom_node.database import NodeDatabase, node_database
 from dicom_node.delivery import Delivery
+from dicom_node.http.app import make_app
+from dicom_node.http.service import HttpService
 from dicom_node.identity import device_uid
 from dicom_node.intake import Intake
-from dicom_node.scp import start_scp
+from dicom_node.metrics import Metrics, metrics_of
+from dicom_node.queue_watch import QueueWatch
+from dicom_node.receiver import Receiver
+from dicom_node.retention import Retention
+from dicom_node.rounds import StoppedWaitingError
 from dicom_node.settings import Settings
+from dicom_node.sop_classes import accepted_contexts
 from dicom_node.spool import Spool
 from encoders.self_test import SAMPLES, Sample, run_self_test
+from storage import figures
 
 log = logging.getLogger(__name__)
 
-WORKER_START_S = 120.0
-WORKER_STOP_S = 30.0
 LOOK_S = 1.0
-
-
-class StartError(Exception):
-    """The node cannot start; the message says why and what to do."""
 
 
 def serve(settings: Settings) -> None:
     """Runs the node until SIGINT or SIGTERM.
 
+    It receives as soon as it can write to its spool; a database that is away makes the rest wait.
+
     Raises:
-        StartError: another node uses the data folder, or the encoder cannot be loaded.
-        PortTakenError, DatabaseError: as their messages say.
+        StartError: another node uses the data folder, a port is taken, the files of the TLS
+            settings are faulty, or the encoder cannot be loaded.
+        DatabaseError: somebody must set something right; the message says what.
     """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with ExitStack() as stack:
         stack.enter_context(_only_node_on(settings.data_folder))
-        engine = stack.enter_context(open_database(settings))
-        roles = stack.enter_context(_running_roles(settings, engine, stop))
-        dicom = settings.dicom
-        log.info("%s listens on %s:%d", dicom.ae_title, dicom.bind, dicom.port)
+        node = device_uid(settings.data_folder)
+        receiver = stack.enter_context(Receiver(settings, accepted_contexts(proved_syntaxes())))
+        log.info("%s receives on %s", settings.dicom.ae_title, _doors(settings))
+        try:
+            database = stack.enter_context(node_database(settings, stop))
+        except StoppedWaitingError:
+            return
+        parts = stack.enter_context(_running_parts(settings, database, receiver, node, stop))
+        stack.callback(stop.set)
+        log.info("the node is ready")
         while not stop.wait(LOOK_S):
-            roles.look()
+            parts.look()
         log.info("stopping")
 
 
@@ -68,6 +77,12 @@ def _only_node_on(folder: Path) -> Iterator[None]:
                 f"another node works in {folder}; stop it, or set data_folder to another"
             ) from fault
         yield
+
+
+def _doors(settings: Settings) -> str:
+    doors = {"": settings.dicom.port, " (TLS)": settings.tls.port}
+    bind = settings.dicom.bind
+    return ", ".join(f"{bind}:{port}{kind}" for kind, port in doors.items() if port is not None)
 
 
 def proved_syntaxes(samples: Sequence[Sample] = SAMPLES) -> tuple[UID, ...]:
@@ -93,12 +108,19 @@ def proved_syntaxes(samples: Sequence[Sample] = SAMPLES) -> tuple[UID, ...]:
 
 
 @dataclass(frozen=True)
-class _Roles:
-    worker: "WorkerProcess"
+class _Parts:
+    database: NodeDatabase
+    receiver: Receiver
+    worker: ChildProcess
+    intake: Intake
+    metrics: Metrics
     threads: Sequence[threading.Thread]
 
     def look(self) -> None:
-        """Starts a dead worker again; a dead thread is a fault of ours and ends the node."""
+        """Starts again what died beside us; a dead thread is a fault of ours and ends the node."""
+        self.database.revive_if_dead()
+        if self.receiver.restart_if_dead():
+            self.intake.adopt_again()
         self.worker.restart_if_dead()
         for thread in self.threads:
             if not thread.is_alive():
@@ -107,76 +129,57 @@ class _Roles:
                     "acknowledged is lost: start the node again, and report the traceback"
                 )
 
+    def dead(self) -> Mapping[str, str]:
+        """What does not run now; it is started again within seconds, or the node ends."""
+        alive = {"receiver": self.receiver.is_alive, "worker": self.worker.is_alive} | {
+            thread.name: thread.is_alive() for thread in self.threads
+        }
+        return {name: "it does not run" for name, runs in alive.items() if not runs}
+
 
 @contextmanager
-def _running_roles(settings: Settings, engine: Engine, stop: threading.Event) -> Iterator[_Roles]:
-    node = device_uid(settings.data_folder)
-    spool = Spool(settings.data_folder)
-    spool.sweep()
+def _running_parts(
+    settings: Settings,
+    database: NodeDatabase,
+    receiver: Receiver,
+    node: str,
+    stop: threading.Event,
+) -> Iterator[_Parts]:
+    engine, spool = database.engine, Spool(settings.data_folder)
     intake = Intake(engine, spool, node=node, close_after_s=settings.study.close_after_s)
-    delivery = Delivery(engine, settings, node=node)
+    metrics = metrics_of(engine, spool, node=node)
+    runs: dict[str, Callable[[threading.Event], None]] = {
+        "intake": intake.run,
+        "delivery": Delivery(engine, settings, node=node).run,
+        "retention": Retention(engine, spool, settings.spool, node=node).run,
+        "queue watch": QueueWatch(
+            engine, receiver.queue_is_full, node=node, most=settings.pressure.max_queued
+        ).run,
+    }
     with ExitStack() as stack:
-        scp = start_scp(settings.dicom, settings.peers, spool, intake, proved_syntaxes())
-        stack.callback(scp.shutdown)
-        worker = stack.enter_context(WorkerProcess(settings, engine))
+        receiver.listen(metrics.receiver.take, intake.take)
+        worker = stack.enter_context(
+            ChildProcess("worker", worker_process.main, lambda: (settings, database.url))
+        )
         threads = [
-            threading.Thread(target=intake.run, args=(stop,), name="intake"),
-            threading.Thread(target=delivery.run, args=(stop,), name="delivery"),
+            threading.Thread(target=run, args=(stop,), name=name) for name, run in runs.items()
         ]
         for thread in threads:
             thread.start()
             stack.callback(thread.join)
         stack.callback(stop.set)
-        yield _Roles(worker, threads)
+        parts = _Parts(database, receiver, worker, intake, metrics, threads)
+        if settings.http.port is not None:
+            stack.enter_context(_http(settings, parts))
+        yield parts
 
 
-class WorkerProcess:
-    """The worker's process, spawned (never forked) and started again if it dies."""
+def _http(settings: Settings, parts: _Parts) -> HttpService:
+    looking = figures.looking_engine(parts.database.engine)
 
-    def __init__(self, settings: Settings, engine: Engine) -> None:
-        self._spawn = multiprocessing.get_context("spawn")
-        self._settings = settings
-        self._url = engine.url.render_as_string(hide_password=False)
-        self._stop = self._spawn.Event()
-        self._process: SpawnProcess | None = None
+    def missing() -> Mapping[str, str]:
+        away = {} if figures.answers(looking) else {"database": "it does not answer"}
+        return {**parts.dead(), **away}
 
-    def __enter__(self) -> "WorkerProcess":
-        self._start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        if self._process is not None:
-            self._process.join(WORKER_STOP_S)
-            if self._process.is_alive():
-                log.warning("the worker did not stop within %d s and is killed", WORKER_STOP_S)
-                self._process.kill()
-                self._process.join()
-
-    def _start(self) -> None:
-        """Spawns the worker and waits for its word that it is ready."""
-        ours, theirs = self._spawn.Pipe(duplex=False)
-        self._process = self._spawn.Process(
-            target=worker_process.main,
-            args=(self._settings, self._url, theirs, self._stop),
-            name="likeness-worker",
-        )
-        self._process.start()
-        theirs.close()
-        try:
-            fault = ours.recv() if ours.poll(WORKER_START_S) else "the worker did not get ready"
-        except EOFError:
-            fault = "the worker died while starting; its last words are above"
-        finally:
-            ours.close()
-        if fault:
-            raise StartError(fault)
-
-    def restart_if_dead(self) -> None:
-        """What the dead worker had claimed is released when the new one starts."""
-        if self._process is not None and not self._process.is_alive():
-            log.error("the worker died (exit code %s); starting another", self._process.exitcode)
-            try:
-                self._start()
-            except StartError as fault:  # perhaps the database is away: look again soon
-                log.error("the worker did not start: %s", fault)
+    app = make_app(alive=parts.dead, ready=missing, scrape=parts.metrics.text)
+    return HttpService(settings.http, app)

@@ -1,15 +1,8 @@
-"""Everything a site sets: one TOML file, overridable by ``LIKENESS_*``, frozen once read.
+"""Everything a site sets, frozen; ``dicom_node.settings_file`` reads it."""
 
-Every fault of a file is reported at once, each naming its key.
-"""
-
-import difflib
-import os
-import tomllib
-from collections.abc import Iterator, Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -17,17 +10,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     model_validator,
 )
-
-ENVIRONMENT_PREFIX = "LIKENESS_"
-SETTINGS_VARIABLE = "LIKENESS_SETTINGS"
-SETTINGS_PLACES = (Path("likeness.toml"), Path("/etc/likeness/likeness.toml"))
-
-
-class SettingsError(Exception):
-    """The settings cannot be used; the message lists every fault, a line each."""
 
 
 def _ae_title(value: str) -> str:
@@ -62,11 +46,13 @@ Rule = Literal["index", "answer", "index and answer"]
 """What is done with the studies of a peer: kept to be found, answered with a report, or both."""
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """Frozen, and a key that it does not know is a fault."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class DicomSettings(_Section):
+class DicomSettings(Section):
     """The door: who we are on the DICOM network, whom we let in, and how much of it.
 
     ``port`` is None where only TLS is spoken. ``max_pdu`` is the longest P-DATA-TF that we take,
@@ -95,7 +81,7 @@ class DicomSettings(_Section):
         return self
 
 
-class TlsSettings(_Section):
+class TlsSettings(Section):
     """DICOM over TLS, as BCP 195 asks (PS3.15 B.12): off until ``port`` is set.
 
     ``certificate`` and ``key`` are ours, ``trusted`` the authorities that sign those of peers,
@@ -127,13 +113,13 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-class StudySettings(_Section):
+class StudySettings(Section):
     """When a study is taken to be complete."""
 
     close_after_s: float = Field(default=30.0, ge=0.1, le=86_400)
 
 
-class SpoolSettings(_Section):
+class SpoolSettings(Section):
     """How long a received file is kept once its study is embedded, or could not be.
 
     ``keep_gb`` bounds the files of embedded studies by size, oldest first; None does not.
@@ -144,14 +130,14 @@ class SpoolSettings(_Section):
     keep_failed_days: float = Field(default=30, ge=0)
 
 
-class PressureSettings(_Section):
+class PressureSettings(Section):
     """When the node asks its senders to come back later (transient refusal, 0xA700)."""
 
     min_free_gb: float = Field(default=2, ge=0)
     max_queued: int = Field(default=10_000, ge=1)
 
 
-class HttpSettings(_Section):
+class HttpSettings(Section):
     """Where the node speaks HTTP: liveness, readiness, metrics. None: nowhere."""
 
     bind: str = "127.0.0.1"
@@ -164,7 +150,7 @@ class HttpSettings(_Section):
         return self
 
 
-class EncoderSettings(_Section):
+class EncoderSettings(Section):
     """What turns images into vectors."""
 
     name: str = "baseline"
@@ -173,7 +159,7 @@ class EncoderSettings(_Section):
     threads: int = Field(default=0, ge=0)
 
 
-class SearchSettings(_Section):
+class SearchSettings(Section):
     """How many hits an answer holds, and the percentile that the best of them must reach.
 
     The default turns away little more than noise, so that a young archive answers at all; one of
@@ -184,7 +170,7 @@ class SearchSettings(_Section):
     level: float = Field(default=20.0, ge=0, le=100)
 
 
-class WorkSettings(_Section):
+class WorkSettings(Section):
     """How often work and sends are tried, and how long a worker may hold a study."""
 
     attempts: int = Field(default=3, ge=1)
@@ -193,7 +179,7 @@ class WorkSettings(_Section):
     send_attempts: int = Field(default=12, ge=1)
 
 
-class Peer(_Section):
+class Peer(Section):
     """A remote Application Entity. ``reports_to`` names the peer that gets its answers.
 
     A peer that only sends needs neither host nor port. ``addresses`` are those that it may call
@@ -229,7 +215,7 @@ class Peer(_Section):
         return bool(self.host and self.port)
 
 
-class Settings(_Section):
+class Settings(Section):
     """The whole of it. Relative paths count from the folder of the settings file."""
 
     data_folder: Path = Path.home() / ".local/share/likeness"
@@ -304,102 +290,3 @@ class Settings(_Section):
         """Whether studies from ``calling_ae`` are kept to be found; an unlisted AE's are."""
         caller = self.peer_calling(calling_ae)
         return caller is None or caller.rule != "answer"
-
-
-def load_settings(
-    path: Path | None = None, environment: Mapping[str, str] = os.environ
-) -> Settings:
-    """Reads the settings file, then what the environment overrides.
-
-    Without ``path``, the file is the one that ``LIKENESS_SETTINGS`` names, else ``likeness.toml``
-    here, else ``/etc/likeness/likeness.toml``, else none: every key has a default.
-
-    Raises:
-        SettingsError: the file cannot be read, or keys or values are wrong; all are listed.
-    """
-    path = path or _default_path(environment)
-    values = _read_toml(path) if path is not None else {}
-    faults = list(_override(values, environment))
-    folder = path.parent if path is not None else Path()
-    try:
-        settings = Settings.model_validate(values)
-    except ValidationError as fault:
-        faults += [_in_words(entry) for entry in fault.errors()]
-    if faults:
-        where = f"settings in {path}" if path is not None else "settings"
-        raise SettingsError(f"{where}:\n" + "\n".join(f"  {line}" for line in faults))
-    return _with_absolute_paths(settings, folder.absolute())
-
-
-def _default_path(environment: Mapping[str, str]) -> Path | None:
-    if named := environment.get(SETTINGS_VARIABLE):
-        return Path(named)
-    return next((place for place in SETTINGS_PLACES if place.is_file()), None)
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as fault:
-        raise SettingsError(f"settings file {path} cannot be read: {fault.strerror}") from fault
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise SettingsError(f"settings file {path} is not valid TOML: {fault}") from fault
-
-
-def _override(values: dict[str, Any], environment: Mapping[str, str]) -> Iterator[str]:
-    """Lays the environment over ``values``; yields a fault for each variable that is no key."""
-    keys = dict(environment_keys())
-    for variable, value in sorted(environment.items()):
-        if not variable.startswith(ENVIRONMENT_PREFIX) or variable == SETTINGS_VARIABLE:
-            continue
-        if variable not in keys:
-            yield f"{variable}: no such setting{_near(variable, keys)}"
-            continue
-        *section, key = keys[variable]
-        target = values.setdefault(section[0], {}) if section else values
-        if isinstance(target, dict):  # else the file has no table there, which is told as a fault
-            target[key] = value
-
-
-def environment_keys() -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Each variable that overrides a key, with the key's path: peers are set in the file only."""
-    for name, field in Settings.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, _Section):
-            for key in field.annotation.model_fields:
-                yield f"{ENVIRONMENT_PREFIX}{name}_{key}".upper(), (name, key)
-        elif name != "peers":
-            yield f"{ENVIRONMENT_PREFIX}{name}".upper(), (name,)
-
-
-def _in_words(entry: Mapping[str, Any]) -> str:
-    key = ".".join(str(part) for part in entry["loc"])
-    if entry["type"] == "extra_forbidden":
-        return f"{key}: no such setting{_near(key, _all_keys())}"
-    message = entry["msg"].removeprefix("Value error, ")
-    return f"{key}: {message}" if key else message
-
-
-def _all_keys() -> list[str]:
-    return [".".join(path) for _, path in environment_keys()]
-
-
-def _near(word: str, known: Mapping[str, object] | list[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
-    return settings.model_copy(
-        update={
-            "data_folder": folder / settings.data_folder.expanduser(),
-            "encoder": _absolute(settings.encoder, folder),
-            "tls": _absolute(settings.tls, folder),
-        }
-    )
-
-
-def _absolute(section: _Section, folder: Path) -> _Section:
-    paths = {
-        name: folder / value.expanduser() for name, value in section if isinstance(value, Path)
-    }
-    return section.model_copy(update=paths)

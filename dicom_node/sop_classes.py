@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from pydicom.uid import UID
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import sop_class
-from pynetdicom.presentation import PresentationContext, build_context
 
 IMAGE_STORAGE: tuple[UID, ...] = (
     sop_class.ComputedRadiographyImageStorage,
@@ -34,13 +33,16 @@ IMAGE_STORAGE: tuple[UID, ...] = (
 )
 
 
-def accepted_contexts(decodable: Sequence[UID]) -> list[PresentationContext]:
-    """The presentation contexts of the SCP: Verification, and image storage as we can decode it.
+def accepted_contexts(decodable: Sequence[UID]) -> dict[str, tuple[str, ...]]:
+    """What the SCP accepts: transfer syntaxes by SOP class, the preferred first.
+
+    Verification as every DICOM node takes it, and image storage as we can decode it.
 
     Args:
         decodable: what ``encoders.self_test`` proved, at least one.
     """
-    return [
-        build_context(sop_class.Verification),
-        *(build_context(uid, list(decodable)) for uid in IMAGE_STORAGE),
-    ]
+    syntaxes = tuple(str(uid) for uid in decodable)
+    verification = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
+    return {str(sop_class.Verification): verification} | {
+        str(uid): syntaxes for uid in IMAGE_STORAGE
+    }

@@ -15,7 +15,8 @@ from pynetdicom.sop_class import (
 )
 
 from dicom_node.scu import SendError, handle_open
-from dicom_node.settings import DicomSettings
+from dicom_node.settings import DicomSettings, TlsSettings
+from dicom_node.tls import client_context
 
 SOP_CLASSES = (
     Verification,
@@ -45,11 +46,17 @@ class OpenAssociation:
 
 
 class StoreSender:
-    """A Storage SCU for the node that listens by ``settings`` on this machine."""
+    """A Storage SCU for the node that listens by ``settings`` on this machine.
 
-    def __init__(self, settings: DicomSettings, *, calling_ae: str) -> None:
+    With ``tls`` it calls the node's TLS port, with the certificate that is named there.
+    """
+
+    def __init__(
+        self, settings: DicomSettings, *, calling_ae: str, tls: TlsSettings | None = None
+    ) -> None:
         self._called = settings.ae_title
-        self._address = (settings.bind, settings.port)
+        self._address = (settings.bind, settings.port if tls is None else tls.port)
+        self._tls = tls
         self._ae = AE(ae_title=calling_ae)
         for uid in SOP_CLASSES:
             self._ae.add_requested_context(uid, ExplicitVRLittleEndian)
@@ -69,14 +76,18 @@ class StoreSender:
 
         Raises:
             SendError: the node does not answer or refuses.
+            TlsError: the files of ``tls`` cannot be used.
         """
+        context = None if self._tls is None else client_context(self._tls)
         association = self._ae.associate(
             *self._address,
             ae_title=self._called,
             evt_handlers=[(evt.EVT_CONN_OPEN, handle_open)],
+            tls_args=None if context is None else (context, self._address[0]),
         )
         if not association.is_established:
-            raise SendError(f"no association with {self._called} at {self._address}")
+            why = "" if context is None or context.fault is None else f": {context.fault}"
+            raise SendError(f"no association with {self._called} at {self._address}{why}")
         try:
             yield OpenAssociation(association)
         finally:

@@ -5,18 +5,15 @@ Nothing here decides what is done with a study; that is ``dicom_node.worker``.
 
 import dataclasses
 import logging
-import multiprocessing
-import os
 import signal
 import threading
-from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
 from sqlalchemy import Engine, Row
-from sqlalchemy.exc import DBAPIError
 
 from dicom_node.answering import this_device
 from dicom_node.asking import encoder_options
+from dicom_node.child_process import Tether, die_with_parent
 from dicom_node.identity import device_uid
 from dicom_node.logs import configure_logging
 from dicom_node.queue_rounds import QueueRounds
@@ -29,7 +26,7 @@ from encoders.encoder import EncoderError
 from encoders.pixel_reader import PixelReader
 from encoders.registry import create
 from encoders.space import Space
-from storage import embeddings, studies
+from storage import embeddings, study_work
 from storage.answer import SpaceSummary
 from storage.database import DatabaseError, connect, is_outage
 from storage.index import open_index, snapshot_path
@@ -37,37 +34,27 @@ from storage.queue import JOBS, RetryRule
 
 log = logging.getLogger(__name__)
 
+DEATHS = 10
+"""A study is set aside after so many: of a killed worker or a power cut it may not be the cause."""
 SNAPSHOT_CHANGES = 100
 """An idle worker writes a new snapshot after this many changes, or one in a hundred vectors."""
 
 
-def main(settings: Settings, database_url: str, ready: Pipe, stop: "threading.Event") -> None:
-    """Entry of the spawned process; tells ``ready`` an empty text, or why it cannot start."""
+def main(tether: Tether, settings: Settings, database_url: str) -> None:
+    """Entry of the spawned process."""
     configure_logging()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
-    _die_with_parent()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the parent decides when to stop
+    die_with_parent()
     try:
         engine = connect(database_url)
         worker = start_worker(engine, settings)
     except (EncoderError, DatabaseError, ValueError) as fault:
-        ready.send(str(fault))
+        tether.ready.send(str(fault))
         return
-    ready.send("")
+    tether.ready.send("")
     with worker.reader:
-        WorkerLoop(worker).run(stop)
-
-
-def _die_with_parent() -> None:
-    """A worker without its node would hold leases and the index; it ends with the node."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, name="watch-parent", daemon=True).start()
+        WorkerLoop(worker).run(tether.stop)
 
 
 def start_worker(engine: Engine, settings: Settings) -> Worker:
@@ -133,32 +120,38 @@ class WorkerLoop:
             )
         if job is None:
             return False
-        if job.attempts > self._rule.attempts:
-            self._give_up(job, f"the worker died {self._rule.attempts} times working on it")
+        if job.attempts > max(self._rule.attempts, DEATHS):
+            self._give_up(job, f"the worker died {job.attempts - 1} times working on it")
             return True
         try:
             self._worker.work(job.id, job.study_id)
         except UnworkableStudyError as fault:
-            self._give_up(job, str(fault))
+            self._set_aside(job, str(fault))
         except Exception as fault:  # boundary: one poisonous study never stops the others
-            if isinstance(fault, DatabaseError) or (
-                isinstance(fault, DBAPIError) and is_outage(fault)
-            ):
+            if is_outage(fault):
                 raise
             log.exception("study row %d failed", job.study_id)
             self._try_again(job, f"{type(fault).__name__}: {fault}")
         return True
 
+    def _set_aside(self, job: Row[*tuple[Any, ...]], reason: str) -> None:
+        """No image can stand for the study, so none that did before may go on doing so."""
+        space_id = self._worker.space.id
+        with self._engine.begin() as connection:
+            if not study_work.is_superseded(connection, job.study_id, job_id=job.id):
+                embeddings.retire_study(connection, space_id=space_id, study_id=job.study_id)
+        self._give_up(job, reason)
+
     def _give_up(self, job: Row[*tuple[Any, ...]], reason: str) -> None:
         with self._engine.begin() as connection:
             JOBS.failed(connection, job.id, reason)
-            studies.mark_failed(connection, job.study_id, reason)
+            study_work.mark_failed(connection, job.study_id, reason, job_id=job.id)
         log.warning("study row %d failed: %s", job.study_id, reason)
 
     def _try_again(self, job: Row[*tuple[Any, ...]], reason: str) -> None:
         with self._engine.begin() as connection:
             if not JOBS.again(connection, job, reason, self._rule):
-                studies.mark_failed(connection, job.study_id, reason)
+                study_work.mark_failed(connection, job.study_id, reason, job_id=job.id)
 
     def _save_if_worth_it(self) -> None:
         index = self._worker.index

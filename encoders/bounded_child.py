@@ -51,7 +51,7 @@ def answer_requests(answer: Callable[[Any], Answer], arguments: list[str]) -> No
 def _next(connection: Connection) -> Any:
     try:
         return json.loads(connection.recv_bytes())
-    except EOFError:
+    except (EOFError, ConnectionResetError):  # the parent ended, with or without a goodbye
         return None
 
 

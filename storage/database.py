@@ -4,47 +4,96 @@ import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from storage.bounded_connection import PATIENT, Limits, connect_arguments, tell_psycopg2
+from storage.outages import (
+    DatabaseError,
+    UnreachableError,
+    first_line,
+    is_outage,
+    may_pass,
+    refusal,
+)
+
+__all__ = [
+    "CHANNEL",
+    "DatabaseError",
+    "Listener",
+    "UnreachableError",
+    "connect",
+    "is_outage",
+    "notify",
+    "refusal",
+    "unreachable_explained",
+]
 
 CHANNEL = "likeness"
 
 
-class DatabaseError(Exception):
-    """The database cannot be used; the message names the server and the remedy."""
-
-
-def connect(database_url: str) -> Engine:
-    """An engine on ``database_url``, proved by one connection.
+def connect(database_url: str, limits: Limits = PATIENT) -> Engine:
+    """An engine on ``database_url``, proved by one connection; no wait on it is endless.
 
     Raises:
-        DatabaseError: the URL is malformed, or no server answers there.
+        UnreachableError: no server answers there, or not yet.
+        DatabaseError: the URL is malformed, or the server does not let us in as it stands.
     """
     url = _postgresql_url(database_url)
+    tell_psycopg2()
     engine = create_engine(
         url,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 5, "application_name": "likeness"},
+        hide_parameters=True,  # an error's text goes to the log, and names must not
+        connect_args=_without(url.query, connect_arguments(limits)),
     )
     try:
-        with engine.connect():
-            return engine
-    except OperationalError as fault:
+        with _cannot_connect_explained(url), engine.connect() as connection:
+            _check_encoding(url, connection)
+    except DatabaseError:
         engine.dispose()
-        raise DatabaseError(
-            f"database at {url.render_as_string(hide_password=True)} cannot be reached: "
-            f"{_first_line(fault)}. Check database_url and that the server runs."
+        raise
+    return engine
+
+
+def _without(chosen: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """What the site says in its URL stands."""
+    return {key: value for key, value in arguments.items() if key not in chosen}
+
+
+@contextmanager
+def _cannot_connect_explained(url: URL) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as fault:
+        kind = UnreachableError if may_pass(fault) else DatabaseError
+        raise kind(
+            f"database at {_shown(url)} cannot be reached: "
+            f"{first_line(fault)}. Check database_url and that the server runs."
         ) from fault
+
+
+def _check_encoding(url: URL, connection: Connection) -> None:
+    """In another encoding, names that it lacks would be refused, one image after another."""
+    encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+    if encoding != "UTF8":
+        raise DatabaseError(
+            f"database at {_shown(url)} is encoded in {encoding}: make one with "
+            "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+        )
+
+
+def _shown(url: URL) -> str:
+    return url.render_as_string(hide_password=True)
 
 
 def _postgresql_url(database_url: str) -> URL:
     try:
         url = make_url(database_url)
-    except ArgumentError as fault:
+    except (ArgumentError, ValueError) as fault:  # the second for a port that is no number
         raise DatabaseError(
             "database_url is not a URL; write postgresql://user:password@host:5432/database"
         ) from fault
@@ -55,32 +104,16 @@ def _postgresql_url(database_url: str) -> URL:
     return url.set(drivername="postgresql+psycopg2")
 
 
-def _first_line(fault: SQLAlchemyError) -> str:
-    return str(getattr(fault, "orig", None) or fault).strip().splitlines()[0]
-
-
-def is_outage(fault: DBAPIError) -> bool:
-    """True if the server or the connection is at fault, not what was asked of it."""
-    # SQLSTATE class 54, program limit exceeded, is an OperationalError too: a text too long for
-    # an index, say. It would be refused again and again.
-    too_much_asked = str(getattr(fault.orig, "pgcode", None) or "").startswith("54")
-    outage = isinstance(fault, OperationalError) and not too_much_asked
-    return outage or bool(fault.connection_invalidated)
-
-
-def refusal(fault: DBAPIError) -> str:
-    """Why the database did not take what it was given, in one line, for the quarantine."""
-    return f"refused by the database: {_first_line(fault)}"
-
-
 @contextmanager
 def unreachable_explained(what: str) -> Iterator[None]:
-    """Turns a lost connection into a ``DatabaseError`` that says what was being done."""
+    """Turns an outage into an ``UnreachableError`` that says what was being done."""
     try:
         yield
-    except OperationalError as fault:
-        raise DatabaseError(
-            f"{what}: the database does not answer: {_first_line(fault)}"
+    except DBAPIError as fault:
+        if not is_outage(fault):
+            raise
+        raise UnreachableError(
+            f"{what}: the database does not answer: {first_line(fault)}"
         ) from fault
 
 
@@ -100,17 +133,26 @@ class Listener:
 
     def __init__(self, engine: Engine, topic: str) -> None:
         self._topic = topic
-        self._engine = create_engine(engine.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        self._connection = self._engine.connect()
-        self._connection.execute(text(f"LISTEN {CHANNEL}"))
+        self._connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        self._connection.detach()  # from the pool: taken from nobody, and closed for good
+        try:
+            self._connection.execute(text(f"LISTEN {CHANNEL}"))
+        except DBAPIError:
+            self.close()
+            raise
 
     def wait(self, timeout_s: float) -> bool:
-        """True as soon as the topic is notified, False after ``timeout_s`` seconds."""
-        driver = self._connection.connection.driver_connection
+        """True as soon as the topic is notified, False after ``timeout_s`` seconds.
+
+        Raises:
+            UnreachableError: the connection is lost.
+        """
+        driver = self._connection.connection.dbapi_connection
         if driver is None:
-            raise DatabaseError("the listening connection is closed")
-        readable, _, _ = select.select([driver], [], [], timeout_s)
-        if not readable:
+            raise UnreachableError("the listening connection is closed")
+        poll = select.poll()  # select.select knows no file descriptor above 1023
+        poll.register(driver, select.POLLIN)
+        if not poll.poll(1000 * timeout_s):
             return False
         with unreachable_explained("waiting for work"):
             return self._drain(driver)
@@ -125,7 +167,6 @@ class Listener:
     def close(self) -> None:
         """Closes the connection."""
         self._connection.close()
-        self._engine.dispose()
 
     def __enter__(self) -> Self:
         return self

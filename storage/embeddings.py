@@ -1,17 +1,17 @@
 """Vectors with their provenance: written, retired, and read in the order of their changes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import ColumnElement, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.engine import Connection
 
 from storage.answer import ImageReference, SpaceSummary
-from storage.tables import EMBEDDING_CHANGES, Embedding, Space
+from storage.tables import EMBEDDING_CHANGES, Embedding, Instance, Space
 
 VECTOR_DTYPE = np.dtype("<f4")
 BATCH_ROWS = 10_000
@@ -26,7 +26,8 @@ class NewEmbedding:
     """A vector on its way into the database.
 
     ``vector`` is float32 of shape (dimension,) and unit length, ``picture`` a PNG of the image
-    as the encoder saw it, ``produced_by`` the versions and device that made the vector.
+    as the encoder saw it, ``produced_by`` the versions that made the vector and, as ``sha256``,
+    the digest of the data set that it was made of.
     """
 
     image: ImageReference
@@ -84,16 +85,26 @@ def space_in_use(connection: Connection) -> SpaceSummary | None:
 
 
 def replace(
-    connection: Connection, *, space: SpaceSummary, study_id: int, new: Sequence[NewEmbedding]
+    connection: Connection,
+    *,
+    space: SpaceSummary,
+    study_id: int,
+    new: Sequence[NewEmbedding],
+    keep: Collection[int] = (),
 ) -> None:
-    """Retires a study's vectors in a space and writes ``new`` in their place.
+    """Retires a study's vectors in a space, all but those in ``keep``, and writes ``new`` instead.
+
+    A vector of one of the same images is retired too if another study has it: the image was sent
+    again under another Study Instance UID.
 
     Raises:
         VectorError: a vector is not finite, of another dimension, or not of unit length.
     """
     checked = [_checked(embedding.vector, space.dimension) for embedding in new]
     _one_writer_at_a_time(connection)
-    retire_study(connection, space_id=space.id, study_id=study_id)
+    same_image = Embedding.sop_instance_uid.in_([entry.image.sop_instance_uid for entry in new])
+    of_study = Embedding.study_id == study_id
+    _retire(connection, space.id, of_study | same_image, Embedding.id.not_in(list(keep)))
     for embedding, vector in zip(new, checked, strict=True):
         connection.execute(
             insert(Embedding).values(
@@ -120,13 +131,13 @@ def _one_writer_at_a_time(connection: Connection) -> None:
 def retire_study(connection: Connection, *, space_id: str, study_id: int) -> None:
     """Turns a study's live vectors into tombstones."""
     _one_writer_at_a_time(connection)
+    _retire(connection, space_id, Embedding.study_id == study_id)
+
+
+def _retire(connection: Connection, space_id: str, *which: ColumnElement[bool]) -> None:
     connection.execute(
         update(Embedding)
-        .where(
-            Embedding.space_id == space_id,
-            Embedding.study_id == study_id,
-            Embedding.retired_at.is_(None),
-        )
+        .where(Embedding.space_id == space_id, Embedding.retired_at.is_(None), *which)
         .values(
             retired_at=func.now(),
             change=EMBEDDING_CHANGES.next_value(),
@@ -163,6 +174,28 @@ def of_study(connection: Connection, *, space_id: str, study_id: int) -> list[St
         .order_by(Embedding.id)
     )
     return [StoredEmbedding(row.id, image_of(row.image), _vector(row.vector)) for row in rows]
+
+
+def made_of_the_same(
+    connection: Connection, space_id: str, study_id: int
+) -> dict[tuple[str, int | None], int]:
+    """A study's live vectors that were made of the bytes now recorded: rows by image.
+
+    An image is its SOP Instance UID and its frame number, None for a single-frame instance.
+    """
+    made_of = Embedding.produced_by["sha256"].astext  # not told by the first version
+    rows = connection.execute(
+        select(Embedding.id, Embedding.image)
+        .join(Instance, Instance.sop_instance_uid == Embedding.sop_instance_uid)
+        .where(
+            Embedding.space_id == space_id,
+            Embedding.study_id == study_id,
+            Embedding.retired_at.is_(None),
+            func.coalesce(made_of, Instance.sha256) == Instance.sha256,
+        )
+    )
+    images = ((row.id, image_of(row.image)) for row in rows)
+    return {(image.sop_instance_uid, image.frame_number): key for key, image in images}
 
 
 def image_of(stored: Mapping[str, Any]) -> ImageReference:

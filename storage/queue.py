@@ -100,14 +100,25 @@ class Queue:
         return True
 
     def release(self, connection: Connection, *, node: str) -> int:
-        """Gives back what ``node`` had claimed when it died; returns how many rows."""
+        """Gives back what ``node`` had claimed when it died; returns how many rows.
+
+        The tries count, for perhaps it died of one of them; what waits comes before them.
+        """
         freed = connection.execute(
             update(self.table)
             .where(self.table.state == "running", self.table.node == node)
-            .values(state="queued", lease_until=None)
+            .values(state="queued", run_after=func.now(), lease_until=None)
         )
         notify(connection, self.topic)
         return freed.rowcount
+
+    def count_waiting(self, connection: Connection, *, node: str) -> int:
+        """How many of the node's rows are to be worked, now or later."""
+        return connection.execute(
+            select(func.count()).where(
+                self.table.node == node, self.table.state.in_(("queued", "running"))
+            )
+        ).scalar_one()
 
     def count_by_state(self, connection: Connection) -> dict[str, int]:
         """How many rows stand in each state."""

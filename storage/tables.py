@@ -23,10 +23,10 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-STUDY_STATES = ("open", "queued", "indexed", "failed")
+STUDY_STATES = ("open", "queued", "indexed", "answered", "failed")
 QUEUE_STATES = ("queued", "running", "done", "failed")
 
 
@@ -52,6 +52,7 @@ class Base(DeclarativeBase):
         int: BigInteger,
         datetime: DateTime(timezone=True),
         dict[str, Any]: JSONB,
+        list[str]: ARRAY(Text),
     }
 
 
@@ -64,7 +65,12 @@ def _now() -> Mapped[datetime]:
 
 
 class Study(Base):
-    """A study and where it stands on its way: open, queued, indexed or failed."""
+    """A study and where it stands on its way: open, queued, indexed, answered or failed.
+
+    One that is *answered* came only from peers whose studies are not kept to be found.
+    ``callers`` are the AE titles that ever sent of it, ``unanswered`` those that did so since its
+    work last ended, ``calling_ae`` the last that brought something new.
+    """
 
     __tablename__ = "studies"
     __table_args__ = (
@@ -86,6 +92,8 @@ class Study(Base):
     reason: Mapped[str | None]
     revision: Mapped[int] = mapped_column(server_default="0")
     calling_ae: Mapped[str] = mapped_column(server_default="")
+    callers: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
+    unanswered: Mapped[list[str]] = mapped_column(server_default=text("'{}'"))
     received_by: Mapped[str] = mapped_column(server_default="")
     first_received_at: Mapped[datetime] = _now()
     last_received_at: Mapped[datetime] = _now()
@@ -111,23 +119,43 @@ class Instance(Base):
 
     ``left_out`` says why an instance was not embedded; ``header`` is
     ``encoders.header.ImageHeader`` as JSON, so that choosing a slice opens no file.
+    ``spool_name`` is None once the file was removed; ``node`` is the device UID of the node in
+    whose spool it lies, or lay.
     """
 
     __tablename__ = "instances"
-    __table_args__ = (Index("ix_instances_series", "series_id"),)
+    __table_args__ = (
+        Index("ix_instances_series", "series_id"),
+        Index(
+            "ix_instances_files",
+            "node",
+            "series_id",
+            postgresql_where=text("spool_name IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[int] = _identity()
     series_id: Mapped[int] = mapped_column(ForeignKey("series.id", ondelete="CASCADE"))
     sop_instance_uid: Mapped[str] = mapped_column(unique=True)
     sop_class_uid: Mapped[str]
     transfer_syntax_uid: Mapped[str]
-    spool_name: Mapped[str] = mapped_column(unique=True)
+    spool_name: Mapped[str | None] = mapped_column(unique=True)
+    node: Mapped[str] = mapped_column(server_default="")
     sha256: Mapped[str]
     size_bytes: Mapped[int]
     calling_ae: Mapped[str] = mapped_column(server_default="")
     received_at: Mapped[datetime] = _now()
     header: Mapped[dict[str, Any] | None]
     left_out: Mapped[str | None]
+
+
+class SurplusFile(Base):
+    """A file of a node's spool that no instance needs, until it is removed from the disk."""
+
+    __tablename__ = "surplus_files"
+
+    spool_name: Mapped[str] = mapped_column(primary_key=True)
+    node: Mapped[str]
 
 
 class Space(Base):

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import Verification
 
 from dicom_node.intake import Intake
-from dicom_node.scp import start_scp
-from dicom_node.settings import DicomSettings, Peer
+from dicom_node.scp import Contexts, start_scp
+from dicom_node.settings import DicomSettings, Peer, Settings
+from dicom_node.sop_classes import accepted_contexts
 from dicom_node.spool import Spool
+from encoders.self_test import run_self_test
 
 CALLER = "SENDER"
 CR = ComputedRadiographyImageStorage
@@ -37,12 +40,19 @@ class Door:
         return list(self.spool.names())
 
 
+@cache
+def everything() -> Contexts:
+    """What a node accepts that decodes all transfer syntaxes, as this one does."""
+    return accepted_contexts(run_self_test().proved)
+
+
 @contextmanager
 def open_door(
     port: int, intake: Intake, spool: Spool, *peers: Peer, **settings: Any
 ) -> Iterator[Door]:
     """The SCP on ``port``, for as long as the block lasts."""
-    server = start_scp(DicomSettings(port=port, **settings), peers, spool, intake)
+    whole = Settings(dicom=DicomSettings(port=port, **settings), peers=peers)
+    server = start_scp(whole, everything(), spool, intake.take)
     try:
         yield Door(port, spool, intake)
     finally:
@@ -60,19 +70,22 @@ def working(intake: Intake) -> Iterator[None]:
         assert thread.is_alive(), "the intake ended before it was told to"
     finally:
         stop.set()
-        intake.carries(0, "")  # an association that ends wakes the intake
-        intake.released(0)
+        intake.adopt_again()  # wakes it
         thread.join()
 
 
 def associate(
-    door: Door, *sop_classes: str, calling: str = CALLER, syntax: str = ExplicitVRLittleEndian
+    door: Door,
+    *sop_classes: str,
+    calling: str = CALLER,
+    called: str = "LIKENESS",
+    syntax: str = ExplicitVRLittleEndian,
 ) -> Association:
     """An association with the node, established or not."""
     ae = AE(ae_title=calling)
     for uid in sop_classes or (CR,):
         ae.add_requested_context(uid, syntax)
-    return ae.associate("127.0.0.1", door.port)
+    return ae.associate("127.0.0.1", door.port, ae_title=called)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pydicom.uid import Comprehensive3DSRStorage
 from sqlalchemy import Engine, text
 
 from dicom_node.cli import main
-from dicom_node.settings import load_settings
+from dicom_node.settings_file import load_settings
 from dicom_node.worker_process import WorkerLoop, start_worker
 from storage import embeddings, studies
 from storage.index import VectorIndex, snapshot_path

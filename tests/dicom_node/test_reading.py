@@ -10,7 +10,7 @@ from dicom_node.reading import UnworkableStudyError, read_study
 from dicom_node.spool import Spool
 from encoders.header import ImageHeader
 from encoders.pixel_reader import PixelReader
-from storage.studies import StoredInstance
+from storage.study_work import StoredInstance
 from tests.encoders.objects import axial_series, image_object, written
 
 
@@ -54,7 +54,9 @@ def test_an_image_that_cannot_be_read_leaves_the_others(spool: Spool, reader: Pi
 
 def test_a_study_without_any_image_says_why(spool: Spool, reader: PixelReader) -> None:
     missing = stored(axial_series([0.0])[0])
-    with pytest.raises(UnworkableStudyError, match=r"1 x 1\.0\.dcm cannot be opened"):
+    with pytest.raises(
+        UnworkableStudyError, match=r"1 x its file is gone from the spool \(spool\.keep_days\)"
+    ):
         read_study(spool, [missing], reader)
 
 

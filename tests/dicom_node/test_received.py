@@ -3,6 +3,7 @@
 import hashlib
 import json
 import struct
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian
 
+from dicom_node.instance_uids import UnidentifiedError, read_instance_uids
 from dicom_node.received import UnreadableError, age_in_years, read_received
-from dicom_node.scp import read_identity
 from storage.studies import ReceivedInstance
 from tests.dicom_node.objects import INSTANCE, SERIES, STUDY, encoded, radiograph, write_file
 
@@ -190,8 +191,9 @@ def test_an_element_of_the_wrong_vr_is_refused(tmp_path: Path) -> None:
 
 
 def _readable(folder: Path, data: bytes) -> ReceivedInstance | None:
+    with suppress(UnidentifiedError):
+        read_instance_uids(data, 0, ExplicitVRLittleEndian)
     try:
-        read_identity(data, UID(ExplicitVRLittleEndian))
         return read_received(write_file(folder / "a.dcm", data), NAME)
     except UnreadableError:
         return None

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import zlib
 from pathlib import Path
-from typing import cast
 
 import pytest
 from pydicom.uid import (
@@ -20,11 +19,12 @@ from pydicom.uid import (
 from pynetdicom.sop_class import Verification
 from sqlalchemy import Engine
 
+from dicom_node.child_process import StartError
 from dicom_node.intake import Intake
 from dicom_node.scp import PortTakenError, start_scp
-from dicom_node.serve import StartError, proved_syntaxes
-from dicom_node.settings import DicomSettings, Peer
-from dicom_node.sop_classes import IMAGE_STORAGE
+from dicom_node.serve import proved_syntaxes
+from dicom_node.settings import DicomSettings, Peer, Settings
+from dicom_node.sop_classes import IMAGE_STORAGE, accepted_contexts
 from dicom_node.spool import Spool
 from encoders.self_test import SAMPLES, Sample
 from storage import studies
@@ -76,7 +76,16 @@ def test_dcmtk_sends_and_is_recorded_as_the_caller(
     door: Door, engine: Engine, tmp_path: Path
 ) -> None:
     path = written(tmp_path / "a.dcm", radiograph())
-    command = [str(STORESCU), "-aet", "DCMTK", "127.0.0.1", str(door.port), str(path)]
+    command = [
+        str(STORESCU),
+        "-aet",
+        "DCMTK",
+        "-aec",
+        "LIKENESS",
+        "127.0.0.1",
+        str(door.port),
+        str(path),
+    ]
     subprocess.run(command, check=True, timeout=60)
     wait_until(lambda: _state(engine) is not None, "the study to be recorded")
     with engine.connect() as connection:
@@ -109,7 +118,8 @@ def test_a_transfer_syntax_that_was_not_proved_is_refused(
     proved = proved_syntaxes([explicit, Sample(RLELossless, explicit.path)])
     assert "1 of 2 transfer syntaxes are decodable here" in caplog.text
     assert f"RLE Lossless ({RLELossless}) is not accepted: its sample is Explicit" in caplog.text
-    server = start_scp(DicomSettings(port=free_port), (), spool, intake, proved)
+    settings = Settings(dicom=DicomSettings(port=free_port))
+    server = start_scp(settings, accepted_contexts(proved), spool, intake.take)
     try:
         opened = associate(Door(free_port, spool, intake), CR, syntax=RLELossless)
         assert [context.result for context in opened.rejected_contexts] == [4]
@@ -219,15 +229,16 @@ def test_a_taken_port_names_the_address(free_port: int, intake: Intake, spool: S
         other.bind(("127.0.0.1", free_port))
         other.listen()
         with pytest.raises(PortTakenError, match=f"127.0.0.1:{free_port}.*dicom.port"):
-            start_scp(DicomSettings(port=free_port), (), spool, intake)
+            start_scp(Settings(dicom=DicomSettings(port=free_port)), {}, spool, intake.take)
 
 
 def test_an_address_of_another_machine_is_named(
     free_port: int, intake: Intake, spool: Spool
 ) -> None:
-    settings = DicomSettings(port=free_port, bind="192.0.2.1", listed_peers_only=True)
+    dicom = DicomSettings(port=free_port, bind="192.0.2.1", listed_peers_only=True)
+    settings = Settings(dicom=dicom, peers=(Peer(name="ct", ae_title=CALLER),))
     with pytest.raises(PortTakenError, match=f"192.0.2.1:{free_port}"):
-        start_scp(settings, (), spool, intake)
+        start_scp(settings, {}, spool, intake.take)
 
 
 def test_a_class_that_we_do_not_take_gets_no_context(door: Door) -> None:
@@ -265,14 +276,21 @@ def test_an_association_that_breaks_off_frees_its_studies(
     assert answers_echo(door)
 
 
+class _FaultySpool(Spool):
+    def keep(self, written: Path) -> str:
+        raise ValueError(f"a fault of ours, with {written}")
+
+
 def test_a_fault_of_our_own_is_answered_with_a_failure(
     free_port: int, intake: Intake, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """PS3.7 C.5.10: 0x0110, processing failure; here there is no spool at all."""
-    with open_door(free_port, intake, cast("Spool", None)) as door:
+    """PS3.7 C.5.10: 0x0110, processing failure."""
+    spool = _FaultySpool(tmp_path)
+    with open_door(free_port, intake, spool) as door:
         assert store(door, written(tmp_path / "a.dcm", radiograph())) == 0x0110
         assert answers_echo(door)
-    assert f"C-STORE of {INSTANCE} failed" in caplog.text
+    assert f"C-STORE of '{INSTANCE}' from '{CALLER}' failed" in caplog.text
+    assert list(spool.aside.iterdir()) == []
 
 
 def test_series_of_several_modalities_share_an_association(door: Door, tmp_path: Path) -> None:

@@ -8,14 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from dicom_node.settings import (
-    DicomSettings,
-    Peer,
-    Settings,
-    SettingsError,
-    environment_keys,
-    load_settings,
-)
+from dicom_node.settings import DicomSettings, Peer, Settings
+from dicom_node.settings_file import SettingsError, environment_keys, load_settings
 
 SAMPLE = Path(__file__).resolve().parents[2] / "likeness.sample.toml"
 PACS: dict[str, Any] = {"name": "pacs", "ae_title": "PACS", "host": "192.0.2.10", "port": 104}
@@ -228,6 +222,69 @@ def test_reports_go_to_the_peer_that_the_caller_names() -> None:
     assert settings.receiver_of_reports("CT1") == Peer(**PACS)
     assert settings.receiver_of_reports("PACS") is None
     assert settings.receiver_of_reports("UNKNOWN") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[dicom]\nport = ''", "dicom.port: set it or tls.port"),
+        ("[tls]\nport = 2762", "tls: a TLS port needs tls.certificate and tls.key"),
+        (
+            "[tls]\nport = 2762\ncertificate = 'c'\nkey = 'k'",
+            "tls: tls.trusted: name the authority",
+        ),
+        ("[[peers]]\nname = 'p'\nae_title = 'P'\ntls = true", "tls.trusted: needed to call peers"),
+        ("[http]\nbind = '0.0.0.0'", "http: http.bind: only this machine"),
+        ("[spool]\nkeep_days = -1", "spool.keep_days: "),
+        ("[pressure]\nmax_queued = 0", "pressure.max_queued: "),
+        (
+            "[[peers]]\nname = 'p'\nae_title = 'P'\naddresses = ['10.0.0.0/33']",
+            "peers.0.addresses.0: ",
+        ),
+        ("[[peers]]\nname = 'p'\nae_title = 'P'\nrule = 'all'", "peers.0.rule: "),
+        (
+            "[[peers]]\nname='p'\nae_title='P'\nrule='index'\nreports_to='q'",
+            "peers.0: 'p': reports_to",
+        ),
+    ],
+)
+def test_what_cannot_be_is_a_fault(tmp_path: Path, text: str, expected: str) -> None:
+    (fault,) = _faults(tmp_path, text)
+    assert fault.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "address", "expected"),
+    [
+        ((), "192.0.2.1", True),
+        (("192.0.2.0/24",), "192.0.2.255", True),
+        (("192.0.2.0/24",), "192.0.3.0", False),
+        (("192.0.2.7",), "192.0.2.7", True),
+        (("192.0.2.7/24",), "192.0.2.9", True),
+        (("192.0.2.0/24",), "::ffff:192.0.2.1", True),
+        (("2001:db8::/32",), "2001:db8::1", True),
+        (("2001:db8::/32",), "192.0.2.1", False),
+    ],
+)
+def test_a_peer_may_call_from_its_addresses(
+    addresses: tuple[str, ...], address: str, expected: bool
+) -> None:
+    peer = Peer(name="ct", ae_title="CT1", addresses=addresses)
+    assert peer.may_call_from(address) == expected
+
+
+def test_only_who_is_asked_with_alone_is_not_indexed() -> None:
+    rules = {"A": "index", "B": "answer", "C": "index and answer"}
+    peers = [{"name": ae, "ae_title": ae, "rule": rule} for ae, rule in rules.items()]
+    settings = Settings.model_validate({"peers": peers})
+    assert {ae for ae in "ABCD" if settings.indexes(ae)} == {"A", "C", "D"}
+
+
+def test_the_files_of_tls_count_from_the_folder_of_the_settings(tmp_path: Path) -> None:
+    text = "[tls]\nport = 2762\ncertificate = 'c.pem'\nkey = '/k.pem'\ntrusted = 't.pem'"
+    tls = load_settings(_written(tmp_path, text), {}).tls
+    assert (tls.certificate, tls.key) == (tmp_path / "c.pem", Path("/k.pem"))
+    assert tls.trusted == tmp_path / "t.pem"
 
 
 def test_settings_are_frozen() -> None:

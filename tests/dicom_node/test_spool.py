@@ -3,6 +3,7 @@
 import json
 import re
 import resource
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -31,7 +32,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _block(spool: Spool) -> None:
     """Puts a file in the place of the spool's folder, so that nothing can be written there."""
-    spool.folder.rmdir()
+    shutil.rmtree(spool.folder)
     spool.folder.touch()
 
 
@@ -111,7 +112,7 @@ def test_a_file_that_cannot_be_finished_leaves_nothing_behind(spool: Spool) -> N
 
 def test_what_a_crash_left_half_written_is_swept(spool: Spool) -> None:
     name = spool.put(b"whole")
-    spool.path(name).with_suffix(".part").write_bytes(b"ha")
+    (spool.aside / "0123456789abcdef.part").write_bytes(b"ha")
     assert list(spool.names()) == [name]
     assert spool.sweep() == 1
     assert _files(spool.folder) == [spool.path(name)]

@@ -40,6 +40,7 @@ class Node:
     port: int
     viewer_port: int
     process: "subprocess.Popen[bytes] | None" = None
+    said_before: int = 0
 
     @property
     def log(self) -> str:
@@ -47,8 +48,13 @@ class Node:
         return (self.folder / "log").read_text(errors="replace")
 
     def start(self) -> None:
-        """Starts ``likeness serve`` and waits until it listens."""
-        said = len(self.log)
+        """Starts ``likeness serve`` and waits until all of it works."""
+        self.launch()
+        self.wait_until_ready()
+
+    def launch(self) -> None:
+        """Starts ``likeness serve``."""
+        self.said_before = len(self.log)
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "dicom_node", "--settings", str(self.settings), "serve"],
@@ -57,17 +63,30 @@ class Node:
                 start_new_session=True,
             )
 
-        def listens() -> bool:
+    def wait_until_ready(self) -> None:
+        """Waits until the node that was launched last works."""
+        self.wait_until_it_says("the node is ready")
+
+    def wait_until_it_says(self, words: str) -> None:
+        """Waits until the node that was launched last has logged ``words``."""
+
+        def said() -> bool:
             assert self.process is not None
             assert self.process.poll() is None, f"the node ended: {self.log}"
-            return " listens on " in self.log[said:]
+            return words in self.log[self.said_before :]
 
-        wait_until(listens, "the node to listen", 120)
+        wait_until(said, f"the node to say {words!r}", 120)
 
     def kill(self) -> None:
-        """SIGKILL to the node, which takes its worker with it but not its PostgreSQL."""
+        """SIGKILL to the node, which takes all but its PostgreSQL with it."""
         assert self.process is not None
         self.process.kill()
+        self.process.wait()
+
+    def kill_all(self) -> None:
+        """SIGKILL to all of its processes at once, but not to its PostgreSQL."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def stop(self) -> int:
@@ -103,6 +122,15 @@ class Node:
 
         wait_until(worked, f"{count} studies to be worked", timeout_s)
 
+    def wait_until_all_worked(self, timeout_s: float = 120) -> None:
+        """Waits until no study is open or queued any more."""
+
+        def worked() -> bool:
+            states = self.status()["studies"]
+            return not states.get("open", 0) + states.get("queued", 0)
+
+        wait_until(worked, "all studies to be worked", timeout_s)
+
     def store(self, *paths: Path, calling: str = REPORTED_CALLER) -> None:
         """Sends files and folders with DCMTK's storescu; fails unless all were acknowledged."""
         done = self.try_to_store(*paths, calling=calling)
@@ -136,6 +164,8 @@ data_folder = "data"
 {extra}
 [dicom]
 port = {port}
+[http]
+port = ""
 [study]
 close_after_s = {close_after_s}
 [work]

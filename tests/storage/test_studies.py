@@ -1,24 +1,20 @@
-"""Recording, closing and the states of a study."""
+"""Closing, and the states of a study."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import Engine
+import pytest
+from sqlalchemy import Engine, text
 from sqlalchemy.engine import Connection
 
-from storage import studies
+from storage import studies, study_work
 from storage.queue import JOBS
-from storage.studies import Recorded
-from tests.storage.made import NODE, NOON, received
+from tests.storage.made import NODE, NOON, received, row_of
 
 
-def _close(connection: Connection, **changes: object) -> list[str]:
-    arguments: dict[str, object] = {
-        "received_by": NODE,
-        "quiet_since": NOON,
-        "still_carried": [],
-        **changes,
-    }
-    return studies.close_due(connection, **arguments)  # type: ignore[arg-type]
+def _close(
+    connection: Connection, at: datetime = NOON, *, uid: str = "1.2.3", node: str = NODE
+) -> list[str]:
+    return studies.close(connection, {uid: at}, received_by=node)
 
 
 def _state(connection: Connection, uid: str = "1.2.3") -> str:
@@ -27,61 +23,35 @@ def _state(connection: Connection, uid: str = "1.2.3") -> str:
     return state.state
 
 
-def test_a_new_instance_opens_its_study(engine: Engine) -> None:
-    with engine.begin() as connection:
-        done = studies.record(connection, received(), received_by=NODE)
-        assert done == (Recorded.NEW, None)
-        assert _state(connection) == "open"
+def _claim(connection: Connection, node: str = NODE) -> tuple[int, int]:
+    """The next job's row, and its study's."""
+    job = JOBS.claim(connection, node=node, lease_s=60)
+    assert job is not None
+    return job.id, job.study_id
 
 
-def test_identical_bytes_change_nothing_and_free_the_new_file(engine: Engine) -> None:
-    with engine.begin() as connection:
-        studies.record(connection, received(), received_by=NODE)
-        _close(connection)
-        again = received(spool_name="20260301/other.dcm")
-        done = studies.record(connection, again, received_by=NODE)
-        assert done == (Recorded.IDENTICAL, "20260301/other.dcm")
-        assert _state(connection) == "queued"
-
-
-def test_a_file_adopted_twice_is_kept(engine: Engine) -> None:
-    """Killed between commit and the next step, the node finds its own recorded file again."""
-    with engine.begin() as connection:
-        studies.record(connection, received(), received_by=NODE)
-        done = studies.record(connection, received(), received_by=NODE)
-        assert done == (Recorded.IDENTICAL, None)
-
-
-def test_other_bytes_replace_the_instance_and_reopen_the_study(engine: Engine) -> None:
-    with engine.begin() as connection:
-        studies.record(connection, received(sha256="aa"), received_by=NODE)
-        _close(connection)
-        done = studies.record(connection, received(sha256="bb"), received_by=NODE)
-        assert done == (Recorded.REPLACED, "20260301/1.2.3.1.1-aa.dcm")
-        assert _state(connection) == "open"
-        state = studies.state_of(connection, "1.2.3")
-        assert state is not None
-        stored = studies.instances(connection, state.id)
-        assert [entry.spool_name for entry in stored] == ["20260301/1.2.3.1.1-bb.dcm"]
-
-
-def test_a_study_closes_only_when_quiet_and_not_carried(engine: Engine) -> None:
+def test_a_study_closes_if_its_last_instance_is_still_the_same(engine: Engine) -> None:
     with engine.begin() as connection:
         studies.record(connection, received(at=NOON), received_by=NODE)
-        assert _close(connection, quiet_since=NOON - timedelta(seconds=1)) == []
-        assert _close(connection, still_carried=["1.2.3"]) == []
-        assert _close(connection, received_by="another node") == []
+        assert studies.open_studies(connection, received_by=NODE) == {"1.2.3": NOON}
+        assert studies.open_studies(connection, received_by="another node") == {}
+        assert _close(connection, NOON - timedelta(microseconds=1)) == []
+        assert _close(connection, uid="1.2.4") == []
+        assert _close(connection, node="another node") == []
         assert _close(connection) == ["1.2.3"]
         assert _close(connection) == []
+        assert studies.close(connection, {}, received_by=NODE) == []
 
 
-def test_each_instance_restarts_the_timer(engine: Engine) -> None:
-    later = NOON + timedelta(seconds=9)
+@pytest.mark.parametrize("step_s", [9, -9])
+def test_each_instance_restarts_the_timer(engine: Engine, step_s: int) -> None:
+    """Also when the clock was stepped back between two."""
+    later = NOON + timedelta(seconds=step_s)
     with engine.begin() as connection:
         studies.record(connection, received(at=NOON), received_by=NODE)
         studies.record(connection, received(instance="1.2.3.1.2", at=later), received_by=NODE)
-        assert studies.oldest_open(connection, received_by=NODE, still_carried=[]) == later
-        assert _close(connection, quiet_since=NOON) == []
+        assert studies.open_studies(connection, received_by=NODE) == {"1.2.3": later}
+        assert _close(connection, NOON) == []
 
 
 def test_closing_queues_one_job_for_the_node_that_holds_the_files(engine: Engine) -> None:
@@ -90,19 +60,27 @@ def test_closing_queues_one_job_for_the_node_that_holds_the_files(engine: Engine
         assert studies.close_now(connection, "1.2.3")
         assert not studies.close_now(connection, "1.2.3")
         assert JOBS.claim(connection, node="another node", lease_s=60) is None
-        job = JOBS.claim(connection, node=NODE, lease_s=60)
-        assert job is not None
+        _claim(connection)
         assert JOBS.claim(connection, node=NODE, lease_s=60) is None
+
+
+def test_a_study_that_moved_on_to_another_node_is_worked_there(engine: Engine) -> None:
+    with engine.begin() as connection:
+        studies.record(connection, received(), received_by="another node")
+        studies.record(connection, received(instance="1.2.3.1.2"), received_by=NODE)
+        assert _close(connection, node="another node") == []
+        assert _close(connection) == ["1.2.3"]
+        assert JOBS.claim(connection, node="another node", lease_s=60) is None
+        _claim(connection)
 
 
 def test_late_images_keep_a_study_open_though_its_first_work_ends(engine: Engine) -> None:
     with engine.begin() as connection:
         studies.record(connection, received(), received_by=NODE)
         studies.close_now(connection, "1.2.3")
-        job = JOBS.claim(connection, node=NODE, lease_s=60)
-        assert job is not None
+        job_id, study_id = _claim(connection)
         studies.record(connection, received(instance="1.2.3.1.2"), received_by=NODE)
-        studies.mark_indexed(connection, job.study_id)
+        study_work.mark_worked(connection, study_id, job_id=job_id, to_be_found=True)
         assert _state(connection) == "open"
         studies.close_now(connection, "1.2.3")
         state = studies.state_of(connection, "1.2.3")
@@ -110,18 +88,64 @@ def test_late_images_keep_a_study_open_though_its_first_work_ends(engine: Engine
         assert (state.state, state.revision) == ("queued", 2)
 
 
+def test_work_on_a_study_that_was_closed_once_more_ends_nothing(engine: Engine) -> None:
+    """Else its late files could be removed before they are worked, or stay failed after it."""
+    with engine.begin() as connection:
+        studies.record(connection, received(), received_by=NODE)
+        studies.close_now(connection, "1.2.3")
+        first, study_id = _claim(connection)
+        assert not study_work.is_superseded(connection, study_id, job_id=first)
+        studies.record(connection, received(instance="1.2.3.1.2"), received_by=NODE)
+        studies.close_now(connection, "1.2.3")
+        assert study_work.is_superseded(connection, study_id, job_id=first)
+        study_work.mark_worked(connection, study_id, job_id=first, to_be_found=True)
+        study_work.mark_failed(connection, study_id, "no pixels", job_id=first)
+        assert _state(connection) == "queued"
+        JOBS.done(connection, first)
+        second, _ = _claim(connection)
+        study_work.mark_worked(connection, study_id, job_id=second, to_be_found=True)
+        assert _state(connection) == "indexed"
+
+
+@pytest.mark.parametrize(("to_be_found", "state"), [(True, "indexed"), (False, "answered")])
+def test_a_study_ends_indexed_or_answered(engine: Engine, to_be_found: bool, state: str) -> None:
+    with engine.begin() as connection:
+        studies.record(connection, received(), received_by=NODE)
+        studies.close_now(connection, "1.2.3")
+        job_id, study_id = _claim(connection)
+        assert studies.count_done(connection, ["1.2.3"]) == 0
+        study_work.mark_worked(connection, study_id, job_id=job_id, to_be_found=to_be_found)
+        assert _state(connection) == state
+        assert studies.count_by_state(connection) == {state: 1}
+        assert studies.count_done(connection, ["1.2.3"]) == 1
+
+
 def test_a_failed_study_keeps_its_reason_until_it_is_retried(engine: Engine) -> None:
     with engine.begin() as connection:
         studies.record(connection, received(), received_by=NODE)
         studies.close_now(connection, "1.2.3")
-        job = JOBS.claim(connection, node=NODE, lease_s=60)
-        assert job is not None
-        studies.mark_failed(connection, job.study_id, "no pixels")
-        JOBS.failed(connection, job.id, "no pixels")
+        job_id, study_id = _claim(connection)
+        study_work.mark_failed(connection, study_id, "no pixels", job_id=job_id)
+        JOBS.failed(connection, job_id, "no pixels")
         assert [entry.reason for entry in studies.failed(connection)] == ["no pixels"]
         assert studies.retry(connection, None) == ["1.2.3"]
         assert studies.failed(connection) == []
         assert JOBS.claim(connection, node=NODE, lease_s=60) is not None
+
+
+def test_reasons_stand_beside_what_was_left_out_and_nowhere_else(engine: Engine) -> None:
+    with engine.begin() as connection:
+        for instance in ("1.1", "1.2"):
+            studies.record(connection, received(instance=instance), received_by=NODE)
+        row = row_of(connection, "1.2.3")
+        study_work.keep_reasons(connection, row, {"1.1": "not the middle", "1.2": "blank"})
+        study_work.keep_reasons(connection, row, {"1.1": "derived"})
+        kept = {
+            i.sop_instance_uid: i.left_out for i in study_work.instances(connection, row, node=NODE)
+        }
+        assert kept == {"1.1": "derived", "1.2": None}
+        study_work.keep_reasons(connection, row, {})
+        assert {i.left_out for i in study_work.instances(connection, row, node=NODE)} == {None}
 
 
 def test_only_names_unknown_to_the_database_are_left_to_record(engine: Engine) -> None:
