@@ -157,7 +157,7 @@ PLAIN = (
         ORTHANC,
         "ORTHANC",
         _orthanc,
-        "Debian's, defaults: SQLite, no compression, `SyncStorageArea` true (fsync of each file)",
+        "Debian's defaults: SQLite, no compression, `SyncStorageArea` (fdatasync of each file)",
     ),
     Receiver(
         STORESCP, "STORESCP", _storescp, "`-od FOLDER`, `--fork` for 4 associations; no fsync"

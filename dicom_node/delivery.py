@@ -55,7 +55,12 @@ class Delivery:
         if peer is None:
             return f"the settings name no peer {peer_name!r}"
         try:
-            scu.send(peer, report.dicom, calling_ae=self._settings.dicom.ae_title)
+            scu.send(
+                peer,
+                report.dicom,
+                calling_ae=self._settings.dicom.ae_title,
+                tls=self._settings.tls,
+            )
         except scu.SendError as fault:
             return str(fault)
         return None

@@ -14,7 +14,7 @@ IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 EXPLICIT_VR_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 
-MOST_ELEMENTS = 20_000
+MOST_ELEMENTS = 100_000
 """Before the Series Instance UID, nested ones included: a flood of empty elements stops here."""
 MOST_INFLATED = 1 << 20
 DEEPEST = 64

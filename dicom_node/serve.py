@@ -170,7 +170,7 @@ def _running_parts(
         stack.callback(stop.set)
         parts = _Parts(database, receiver, worker, intake, metrics, threads)
         if settings.http.port is not None:
-            stack.enter_context(_http(settings, parts))
+            threads.append(stack.enter_context(_http(settings, parts)).thread)
         yield parts
 
 

@@ -1,18 +1,22 @@
 """Where the node stands, in numbers."""
 
+import shutil
 from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool
+from dicom_node.spool_usage import SpoolUsage
 from storage import embeddings, reports, studies
 from storage.queue import JOBS, SENDS
 
 
 def status_of(connection: Connection, settings: Settings) -> dict[str, Any]:
-    """Studies and queues by state, vectors of the space in use, reports, quarantined files."""
+    """Studies and queues by state, vectors of the space in use, reports, spool and quarantine."""
     space = embeddings.space_in_use(connection)
+    spool = Spool(settings.data_folder)
+    usage = SpoolUsage(spool.folder).look()
     vectors = 0 if space is None else embeddings.live_count(connection, space_id=space.id)
     return {
         "studies": studies.count_by_state(connection),
@@ -22,7 +26,10 @@ def status_of(connection: Connection, settings: Settings) -> dict[str, Any]:
         "encoder": None if space is None else space.encoder,
         "vectors": vectors,
         "reports": reports.count(connection),
-        "quarantined": sum(1 for _ in Spool(settings.data_folder).quarantined()),
+        "quarantined": sum(1 for _ in spool.quarantined()),
+        "spool_files": usage.files,
+        "spool_mb": round(usage.size_bytes / 1e6, 1),
+        "free_gb": round(shutil.disk_usage(spool.folder).free / 1e9, 1),
     }
 
 

@@ -120,9 +120,18 @@ class WorkerLoop:
             )
         if job is None:
             return False
+        self.work_claimed(job)
+        return True
+
+    def work_claimed(self, job: Row[*tuple[Any, ...]]) -> None:
+        """Works a job to its end, whatever that is.
+
+        Raises:
+            DBAPIError, DatabaseError: the database does not answer; the job is to be done again.
+        """
         if job.attempts > max(self._rule.attempts, DEATHS):
             self._give_up(job, f"the worker died {job.attempts - 1} times working on it")
-            return True
+            return
         try:
             self._worker.work(job.id, job.study_id)
         except UnworkableStudyError as fault:
@@ -132,14 +141,15 @@ class WorkerLoop:
                 raise
             log.exception("study row %d failed", job.study_id)
             self._try_again(job, f"{type(fault).__name__}: {fault}")
-        return True
 
     def _set_aside(self, job: Row[*tuple[Any, ...]], reason: str) -> None:
         """No image can stand for the study, so none that did before may go on doing so."""
         space_id = self._worker.space.id
         with self._engine.begin() as connection:
-            if not study_work.is_superseded(connection, job.study_id, job_id=job.id):
-                embeddings.retire_study(connection, space_id=space_id, study_id=job.study_id)
+            if study_work.is_superseded(connection, job.study_id, job_id=job.id):
+                JOBS.done(connection, job.id)
+                return
+            embeddings.retire_study(connection, space_id=space_id, study_id=job.study_id)
         self._give_up(job, reason)
 
     def _give_up(self, job: Row[*tuple[Any, ...]], reason: str) -> None:

@@ -7,6 +7,8 @@ too long, and we give up a server that is silent for longer than it may be.
 """
 
 import select
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -53,10 +55,34 @@ class BoundedConnection(extensions.connection):  # type: ignore[misc]  # psycopg
     def __init__(self, dsn: str, *, limits: Limits) -> None:
         self.silence_s = CONNECT_S
         super().__init__(dsn)
+        self.cursor_factory = _Cursor
         with self.cursor() as cursor:
             cursor.execute(_SESSION, {"statement": limits.statement_s, "lock": limits.lock_s})
         self.commit()  # a rollback would take the settings back
         self.silence_s = limits.silence_s
+
+
+class _Cursor(extensions.cursor):  # type: ignore[misc]  # psycopg2 has no types
+    """Says of a value that cannot be written (a NUL, half a surrogate pair) that the data are bad.
+
+    psycopg2 raises a ValueError, which would pass for a fault of the program.
+    """
+
+    def execute(self, query: Any, values: Any = None) -> None:
+        with _bad_data_told():
+            super().execute(query, values)
+
+    def executemany(self, query: Any, rows: Any) -> None:
+        with _bad_data_told():
+            super().executemany(query, rows)
+
+
+@contextmanager
+def _bad_data_told() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as fault:
+        raise psycopg2.DataError(str(fault)) from fault
 
 
 # set_config, as startup options are refused by PgBouncer. The server is to notice soon, too, when

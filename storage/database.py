@@ -147,7 +147,7 @@ class Listener:
         Raises:
             UnreachableError: the connection is lost.
         """
-        driver = self._connection.connection.dbapi_connection
+        driver: Any = self._connection.connection.dbapi_connection
         if driver is None:
             raise UnreachableError("the listening connection is closed")
         poll = select.poll()  # select.select knows no file descriptor above 1023
@@ -157,11 +157,10 @@ class Listener:
         with unreachable_explained("waiting for work"):
             return self._drain(driver)
 
-    def _drain(self, driver: object) -> bool:
+    def _drain(self, driver: Any) -> bool:
         self._connection.execute(text("SELECT 1"))  # polls, and raises if the server went away
-        notices = getattr(driver, "notifies", [])
-        topics = {notice.payload for notice in notices}
-        notices.clear()
+        topics = {notice.payload for notice in driver.notifies}
+        driver.notifies.clear()
         return self._topic in topics
 
     def close(self) -> None:

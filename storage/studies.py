@@ -113,8 +113,15 @@ def retry(connection: Connection, study_instance_uid: str | None) -> list[str]:
 
 
 def _enqueue(connection: Connection, study_ids: list[int]) -> None:
+    """One job for each study, at the node that received it last."""
     if not study_ids:
         return
+    connection.execute(
+        update(Job)
+        .where(Job.study_id == Study.id, Study.id.in_(study_ids))
+        .where(Job.state == "queued", Job.node != Study.received_by)
+        .values(state="done", finished_at=func.now())
+    )
     waiting = select(Job.study_id).where(Job.state == "queued")
     connection.execute(
         insert(Job).from_select(

@@ -82,7 +82,7 @@ def encode_response(request: Mapping[int, bytes], status: int, comment: str = ""
     of which 64 characters have room.
     """
     elements = {
-        AFFECTED_SOP_CLASS_UID: request.get(AFFECTED_SOP_CLASS_UID, b""),
+        AFFECTED_SOP_CLASS_UID: _even(request.get(AFFECTED_SOP_CLASS_UID, b"")),
         COMMAND_FIELD: _us(number(request, COMMAND_FIELD) | RESPONSE),
         MESSAGE_ID_RESPONDED_TO: _us(number(request, MESSAGE_ID)),
         COMMAND_DATA_SET_TYPE: _us(NO_DATA_SET),
@@ -92,11 +92,16 @@ def encode_response(request: Mapping[int, bytes], status: int, comment: str = ""
         text = comment.encode("ascii", "replace")[:64]
         elements[ERROR_COMMENT] = text + b" " * (len(text) % 2)
     if AFFECTED_SOP_INSTANCE_UID in request:
-        elements[AFFECTED_SOP_INSTANCE_UID] = request[AFFECTED_SOP_INSTANCE_UID]
+        elements[AFFECTED_SOP_INSTANCE_UID] = _even(request[AFFECTED_SOP_INSTANCE_UID])
     body = b"".join(
         _ELEMENT.pack(0, element, len(value)) + value for element, value in elements.items()
     )
     return _ELEMENT.pack(0, 0, 4) + struct.pack("<I", len(body)) + body
+
+
+def _even(uid: bytes) -> bytes:
+    """Some send UIDs without their padding (PS3.5 9.4)."""
+    return uid + b"\0" * (len(uid) % 2)
 
 
 def _us(value: int) -> bytes:

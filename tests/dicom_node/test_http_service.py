@@ -107,6 +107,16 @@ def test_metrics_are_served_as_prometheus_expects(port: int) -> None:
     assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
 
 
+def test_answers_wait_for_no_delayed_ack(port: int) -> None:
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    began = monotonic()
+    for _ in range(50):
+        connection.request("GET", "/livez")
+        assert connection.getresponse().read()
+    assert monotonic() - began < 1.0  # 50 delayed ACKs of 40 ms are 2 s
+    connection.close()
+
+
 def test_head_is_answered_without_a_body(port: int) -> None:
     response, body = _ask(port, "/metrics", "HEAD")
     assert (response.status, body) == (200, b"")

@@ -67,3 +67,52 @@ def test_the_rules_of_the_pixels_are_kept_with_the_image(
     read = read_study(spool, [stored(axial_series([0.0])[0])], reader)
     assert read.images[0].reference.pixel_rules["voi"] == "percentiles 1 to 99"
     assert read.images[0].reference.slice_rule == "middle by position of 1 slices"
+
+
+def _gone(headers: list[ImageHeader]) -> list[StoredInstance]:
+    """Instances whose files are in no spool of ours."""
+    return [StoredInstance(h.sop_instance_uid, None, h.to_json(), None) for h in headers]
+
+
+def test_an_image_whose_file_is_gone_keeps_its_vector(spool: Spool, reader: PixelReader) -> None:
+    series = axial_series([0.0, 1.0, 2.0])
+    read = read_study(spool, _gone(series), reader, {("1.1", None): 17, ("1.0", None): 16})
+    assert (list(read.images), list(read.kept)) == ([], [17])
+    assert read.left_out.keys() == {"1.0", "1.2"}
+
+
+def test_where_the_middle_is_gone_the_choice_is_made_among_what_is_left(
+    spool: Spool, reader: PixelReader
+) -> None:
+    """Of slices 0 to 8 the middle is 4; of 2, which is embedded, and 5 and 6 here, it is 5."""
+    series = axial_series([float(z) for z in range(9)])
+    here = [stored(series[5]), stored(series[6])]
+    for instance in here:
+        put(spool, instance.spool_name or "")
+    read = read_study(
+        spool, [*_gone(series[:5]), *here, *_gone(series[7:])], reader, {("1.2", None): 17}
+    )
+    assert [image.reference.sop_instance_uid for image in read.images] == ["1.5"]
+    assert list(read.kept) == []
+    assert "gone from the spool" in read.left_out["1.4"]
+    assert len(read.left_out) == 8
+
+
+def test_a_series_that_is_whole_is_chosen_from_as_ever(spool: Spool, reader: PixelReader) -> None:
+    """Another series of the study lacks all of its files."""
+    whole = axial_series([0.0, 1.0, 2.0])
+    other = ImageHeader(**{**vars(whole[0]), "sop_instance_uid": "9.1", "series_instance_uid": "9"})
+    put(spool, "20260101/1.1.dcm")
+    read = read_study(spool, [*map(stored, whole), *_gone([other])], reader)
+    assert [image.reference.sop_instance_uid for image in read.images] == ["1.1"]
+    assert read.left_out.keys() == {"1.0", "1.2", "9.1"}
+
+
+def test_a_vector_of_another_frame_stands_for_nothing(spool: Spool, reader: PixelReader) -> None:
+    """A header of ten frames, of which the fifth would be embedded (PS3.3 C.7.6.16: from 1)."""
+    header = ImageHeader(
+        **{**vars(axial_series([0.0])[0]), "modality": "XA", "number_of_frames": 10}
+    )
+    assert list(read_study(spool, _gone([header]), reader, {("1.0", 5): 17}).kept) == [17]
+    with pytest.raises(UnworkableStudyError, match="gone from the spool"):
+        read_study(spool, _gone([header]), reader, {("1.0", 6): 17})

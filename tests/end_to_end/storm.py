@@ -218,7 +218,8 @@ def _searchable(engine: Engine) -> set[str]:
 
 def _spool_names(engine: Engine) -> set[str]:
     with engine.connect() as connection:
-        return set(connection.execute(select(Instance.spool_name)).scalars())
+        names = connection.execute(select(Instance.spool_name)).scalars()
+        return {name for name in names if name is not None}
 
 
 def _embeddings(engine: Engine) -> dict[str, int]:

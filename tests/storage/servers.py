@@ -43,8 +43,9 @@ def revive(server: EmbeddedServer) -> None:
 class Line:
     """A TCP port of 127.0.0.1 behind which a server's Unix socket lies.
 
-    ``silent`` keeps back all that the server says. ``cut_after`` ends a connection when the
-    answer to a message that holds these bytes has come: the server did it, we never learn so.
+    ``silent`` keeps back all that the server says. ``cut_after`` ends the first connection whose
+    messages hold these bytes one after the other, as soon as the server has answered the last:
+    it did what was asked, and we never learn so.
     """
 
     def __init__(self, server_url: str) -> None:
@@ -55,7 +56,7 @@ class Line:
         self._ends: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self.silent = threading.Event()
-        self.cut_after: bytes | None = None
+        self.cut_after: tuple[bytes, ...] = ()
         self.cuts = 0
 
     @property
@@ -86,12 +87,13 @@ class Line:
         thread.start()
 
     def _forward(self, client: socket.socket, server: socket.socket) -> None:
-        marked = threading.Event()
+        marked, seen = threading.Event(), 0
         self._start(self._answer, client, server, marked)
         with suppress(OSError):
             while data := client.recv(1 << 16):
-                if self.cut_after is not None and self.cut_after in data:
-                    self.cut_after = None
+                seen += seen < len(self.cut_after) and self.cut_after[seen] in data
+                if self.cut_after and seen == len(self.cut_after):
+                    self.cut_after = ()
                     marked.set()
                 server.sendall(data)
         _end(server)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 
 from storage import bounded_connection
 from storage.bounded_connection import Limits
 from storage.database import Listener, connect
-from storage.outages import UnreachableError, is_outage
+from storage.outages import UnreachableError, is_outage, refusal
 from tests.storage.servers import line_to, own_server, postmaster_pid
 
 SHORT = Limits(statement_s=0.2, lock_s=0.1)
@@ -79,11 +79,21 @@ def test_a_stopped_server_process_is_an_outage(bounded: Engine) -> None:
 
 
 def test_a_commit_to_a_stopped_server_process_is_an_outage(bounded: Engine) -> None:
-    with pytest.raises(OperationalError, match="silent") as caught, bounded.begin() as connection:
+    with bounded.connect() as connection:
         pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
-        os.kill(pid, signal.SIGSTOP)
-    os.kill(pid, signal.SIGCONT)
+        with _stopped(pid), pytest.raises(OperationalError, match="silent") as caught:
+            connection.commit()
     assert is_outage(caught.value)
+
+
+@pytest.mark.parametrize("value", ["a\0b", "\ud800"])
+def test_what_the_driver_cannot_write_is_refused_as_data(bounded: Engine, value: str) -> None:
+    """psycopg2 raises a plain ValueError there, which no caller expects of a database."""
+    for parameters in ({"value": value}, [{"value": "good"}, {"value": value}]):
+        with bounded.connect() as connection, pytest.raises(DataError) as caught:
+            connection.execute(text("SELECT CAST(:value AS text)"), parameters)
+        assert not is_outage(caught.value)
+        assert refusal(caught.value).startswith("refused by the database: ")
 
 
 def test_a_stopped_postmaster_lets_nobody_in(tmp_path: Path, soon: None) -> None:

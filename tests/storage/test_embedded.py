@@ -88,13 +88,14 @@ def test_of_two_that_revive_together_one_does(server: EmbeddedServer, folder: Pa
     other = EmbeddedServer(folder)
     kill_server(folder)
     revived: list[EmbeddedServer] = []
-    both = threading.Barrier(2)
+    both, pause = threading.Barrier(2), threading.Event()
 
     def look(user: EmbeddedServer) -> None:
         both.wait()
-        wait_until(
-            lambda: (user.revive_if_dead() and revived.append(user)) or revived, "one to revive it"
-        )
+        while not revived:
+            if user.revive_if_dead():
+                revived.append(user)
+            pause.wait(0.02)
 
     threads = [threading.Thread(target=look, args=(user,)) for user in (server, other)]
     for thread in threads:
@@ -140,7 +141,7 @@ def test_a_start_that_fails_is_unreachable_and_frees_the_folder(folder: Path) ->
     EmbeddedServer(folder).close()
     control, away = folder / "global/pg_control", folder / "global/pg_control.away"
     control.rename(away)
-    with pytest.raises(UnreachableError, match="did not start: .*pg_control"):
+    with pytest.raises(UnreachableError, match=r"did not start: .*pg_control"):
         EmbeddedServer(folder)
     away.rename(control)
     with own_server(folder) as started:
@@ -165,7 +166,7 @@ def test_a_recovery_that_takes_long_is_waited_for_by_connections_only(
         settings.write(f"restore_command = 'while test -e {hold}; do sleep 0.05; done; false'\n")
     kill_server(folder)
     revive(server)
-    with pytest.raises(UnreachableError, match="starting up|not yet accepting"):
+    with pytest.raises(UnreachableError, match=r"starting up|not yet accepting"):
         connect(server.url)
     assert not server.revive_if_dead()
     hold.unlink()

@@ -175,8 +175,8 @@ def test_a_server_that_only_reads_may_pass(postgres: str) -> None:
 
 
 def test_an_error_in_the_log_holds_no_values(raising: Engine) -> None:
-    with pytest.raises(DBAPIError) as caught, raising.connect() as connection:
-        connection.execute(text("SELECT CAST(:name AS json)"), {"name": "{}"}).one()
-        connection.execute(text("SELECT 1 / (length(:name) - 8)"), {"name": "Doe^Jane"})
+    divided = text("SELECT 1 / (length(:name) - 8)")
+    with raising.connect() as connection, pytest.raises(DBAPIError) as caught:
+        connection.execute(divided, {"name": "Doe^Jane"})
     raising.dispose()
     assert "Doe" not in str(caught.value)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 from sqlalchemy.engine import Connection
 
 from storage import studies, study_work, surplus
@@ -101,6 +101,25 @@ def test_one_batch_is_recorded_as_its_instances_one_by_one(engine: Engine) -> No
         files = [("1.1.1", "3", NODE), ("1.1.2", "5", NODE), ("1.2.1", "2", NODE)]
         assert _files(connection) == files
         assert surplus.names_of(connection, node=NODE) == ["1", "4"]
+
+
+def test_the_statements_do_not_grow_with_the_instances(engine: Engine) -> None:
+    """So that a study of thousands of slices costs no more for each of them."""
+    assert _statements(engine, "1.1", 3) == _statements(engine, "1.2", 300)
+
+
+def _statements(engine: Engine, study: str, count: int) -> int:
+    batch = [received(study, f"{study}.{number}") for number in range(count)]
+    said: list[str] = []
+
+    def hear(*arguments: Any) -> None:
+        said.append(arguments[2])
+
+    event.listen(engine, "before_cursor_execute", hear)
+    with engine.begin() as connection:
+        record_all(connection, batch, received_by=NODE)
+    event.remove(engine, "before_cursor_execute", hear)
+    return len(said)
 
 
 def test_an_empty_batch_does_nothing(engine: Engine) -> None:
@@ -238,6 +257,5 @@ def test_two_nodes_record_one_study_at_once(engine: Engine) -> None:
 
 def _waiting(engine: Engine) -> int:
     with engine.connect() as connection:
-        return connection.execute(
-            text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        ).scalar_one()
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return int(connection.execute(waiting).scalar_one())

@@ -232,7 +232,7 @@ def _accepted(results: list[ContextResult], calling: bytes = b"CT1") -> bytes:
 def test_the_bytes_of_an_acceptance() -> None:
     """PS3.8 9.3.3, tables 9-17 to 9-19 and D.1-2; PS3.7 D.3-2 and D.3-3."""
     assert _accepted([ContextResult(1, 0, "1.2.84")]) == (
-        b"\x02\0\0\0\0\x88"
+        b"\x02\0\0\0\0\x8f"
         b"\0\x01\0\0"
         b"LIKENESS        CT1             " + bytes(32) + b"\x10\0\0\x151.2.840.10008.3.1.1.1"
         b"\x21\0\0\x0e\x01\0\0\0\x40\0\0\x061.2.84"
