@@ -128,8 +128,9 @@ class Spool:
         self.folder = folder / "spool"
         self.aside = self.folder / "incoming"
         self.quarantine_folder = folder / "quarantine"
-        for needed in (self.aside, self.quarantine_folder):
-            needed.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        for needed in (self.folder, self.aside, self.quarantine_folder):
+            needed.mkdir(mode=0o700, exist_ok=True)  # patients' images are nobody else's
 
     def begin(self, head: bytes) -> SpoolFile:
         """A new file that starts with ``head``, what ``file_meta`` made.

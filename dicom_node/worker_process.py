@@ -18,17 +18,18 @@ from dicom_node.identity import device_uid
 from dicom_node.logs import configure_logging
 from dicom_node.queue_rounds import QueueRounds
 from dicom_node.reading import UnworkableStudyError
+from dicom_node.rounds import StoppedWaitingError, when_reached
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool
 from dicom_node.warm_up import warm_up
 from dicom_node.worker import Worker
-from encoders.encoder import EncoderError
+from encoders.encoder import Encoder, EncoderError
 from encoders.pixel_reader import PixelReader
 from encoders.registry import create
 from encoders.space import Space
 from storage import embeddings, study_work
 from storage.answer import SpaceSummary
-from storage.database import DatabaseError, connect, is_outage
+from storage.database import connect, is_outage
 from storage.index import open_index, snapshot_path
 from storage.queue import JOBS, RetryRule
 
@@ -41,29 +42,36 @@ SNAPSHOT_CHANGES = 100
 
 
 def main(tether: Tether, settings: Settings, database_url: str) -> None:
-    """Entry of the spawned process."""
+    """Entry of the spawned process; it is ready with its encoder, and waits for its database."""
     configure_logging()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent decides when to stop
     die_with_parent()
     try:
-        engine = connect(database_url)
-        worker = start_worker(engine, settings)
-    except (EncoderError, DatabaseError, ValueError) as fault:
+        encoder = create(settings.encoder.name, encoder_options(settings))
+    except (EncoderError, ValueError) as fault:
         tether.ready.send(str(fault))
         return
     tether.ready.send("")
+    try:
+        worker = when_reached(
+            "worker", lambda: start_worker(connect(database_url), settings, encoder), tether.stop
+        )
+    except StoppedWaitingError:
+        return
     with worker.reader:
         WorkerLoop(worker).run(tether.stop)
 
 
-def start_worker(engine: Engine, settings: Settings) -> Worker:
-    """Loads the encoder and opens the index of its space, caught up with the database.
+def start_worker(engine: Engine, settings: Settings, encoder: Encoder | None = None) -> Worker:
+    """Opens the index of the encoder's space, caught up with the database, and warms up.
+
+    The encoder of the settings is loaded where none is given.
 
     Raises:
         EncoderError: the encoder cannot be made here; the message says what is missing.
     """
-    encoder = create(settings.encoder.name, encoder_options(settings))
+    encoder = encoder or create(settings.encoder.name, encoder_options(settings))
     space = summary_of(encoder.space)
     with engine.begin() as connection:
         embeddings.use_space(connection, space)

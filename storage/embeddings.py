@@ -226,3 +226,10 @@ def live_count(connection: Connection, *, space_id: str) -> int:
     return connection.execute(
         select(func.count()).where(Embedding.space_id == space_id, Embedding.vector.is_not(None))
     ).scalar_one()
+
+
+def last_change(connection: Connection) -> int:
+    """The highest number that any change ever had, 0 before the first."""
+    return connection.execute(
+        text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM embedding_changes")
+    ).scalar_one()

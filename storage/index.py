@@ -66,7 +66,7 @@ class VectorIndex:
 
     def save(self, path: Path) -> None:
         """Writes the snapshot aside and renames it over the old one."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         payload = faiss.serialize_index(self._faiss).tobytes()
         header = snapshot.SnapshotHeader(
             format=snapshot.FORMAT,
@@ -148,7 +148,7 @@ def open_index(connection: Connection, folder: Path, space: SpaceSummary) -> Vec
     """
     path = snapshot_path(folder, space.id)
     try:
-        index = VectorIndex.load(path, space)
+        index = _of_this_database(connection, VectorIndex.load(path, space))
     except FileNotFoundError:
         index = VectorIndex(space.id, space.dimension)
     except snapshot.SnapshotError as fault:
@@ -156,6 +156,16 @@ def open_index(connection: Connection, folder: Path, space: SpaceSummary) -> Vec
         log.warning("index snapshot set aside as %s and rebuilt: %s", kept.name, fault)
         index = VectorIndex(space.id, space.dimension)
     index.catch_up(connection)
+    return index
+
+
+def _of_this_database(connection: Connection, index: VectorIndex) -> VectorIndex:
+    """Changes that the database lost, in a restore or a failover, would stay in the index."""
+    last = embeddings.last_change(connection)
+    if index.watermark > last:
+        raise snapshot.SnapshotError(
+            f"it has seen change {index.watermark}, the database only {last}: it was restored"
+        )
     return index
 
 

@@ -144,6 +144,19 @@ def test_a_good_snapshot_is_caught_up_not_rebuilt(connection: Connection, tmp_pa
     assert path.exists()
 
 
+def test_a_snapshot_that_is_ahead_of_the_database_is_rebuilt(
+    connection: Connection, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A database restored from yesterday's backup knows nothing of what the index saw since."""
+    _archive(connection)
+    _saved(connection, tmp_path)
+    connection.execute(text("DELETE FROM embeddings WHERE change = 3"))
+    connection.execute(text("SELECT setval('embedding_changes', 2)"))
+    index = open_index(connection, tmp_path, SPACE)
+    assert (index.count, differences(connection, index)) == (2, [])
+    assert "it has seen change 3, the database only 2" in caplog.text
+
+
 def test_without_a_snapshot_the_index_is_built(connection: Connection, tmp_path: Path) -> None:
     _archive(connection)
     assert open_index(connection, tmp_path / "none yet", SPACE).count == 3
