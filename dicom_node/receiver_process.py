@@ -5,10 +5,11 @@ Here, in the child, the SCP writes to the spool and tells what happened down a p
 """
 
 import fcntl
+import resource
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection as Pipe
 
 from dicom_node.child_process import Flag, Tether, die_with_parent
@@ -28,6 +29,7 @@ def main(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent decides when to stop
     die_with_parent()
+    _take_all_descriptors()
     spool = Spool(settings.data_folder)
     with _only_receiver(spool):
         spool.sweep()
@@ -40,6 +42,13 @@ def main(
         tether.ready.send("")
         tether.stop.wait()
         scp.shutdown()
+
+
+def _take_all_descriptors() -> None:
+    """Each connection takes one and each instance another; 1024 are a common soft limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class _Telling:

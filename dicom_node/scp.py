@@ -7,13 +7,18 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dicom_node.admission import Admission
+from dicom_node.admission import VERIFICATION, Admission
 from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.pressure import Pressure
 from dicom_node.receiver_events import AssociationAccepted, AssociationEnded, Tell
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool
-from dicom_node.storing import OUT_OF_RESOURCES, IncomingInstance, Sender
+from dicom_node.storing import (
+    OUT_OF_RESOURCES,
+    SOP_CLASS_NOT_SUPPORTED,
+    IncomingInstance,
+    Sender,
+)
 from dicom_node.tls import server_context
 from dicom_node.tls_faults import handshake_fault
 from dicom_node.upper_layer.association import Answer, Association, Identity, StoreRequest
@@ -221,12 +226,18 @@ class _Visit:
         return rejection
 
     def store(self, request: StoreRequest) -> IncomingInstance:
-        why = self.scp.pressure.reason()
         return IncomingInstance(
             request,
             Sender(self.number, self.calling),
             self.scp.spool,
             longest=self.scp.dicom.max_instance_mb * MB,
             tell=self.scp.tell,
-            refused=None if why is None else Answer(OUT_OF_RESOURCES, why),
+            refused=self._refused(request),
         )
+
+    def _refused(self, request: StoreRequest) -> Answer | None:
+        if request.sop_class_uid not in self.contexts or request.sop_class_uid == VERIFICATION:
+            # a context that was accepted for another class is no way in
+            return Answer(SOP_CLASS_NOT_SUPPORTED, "this SOP class is not taken")
+        why = self.scp.pressure.reason()
+        return None if why is None else Answer(OUT_OF_RESOURCES, why)

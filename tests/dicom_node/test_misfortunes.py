@@ -4,8 +4,9 @@ The long forms, with their figures, are ``python -m benchmarks.misfortunes``.
 """
 
 import inspect
+import resource
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from multiprocessing import active_children
 from pathlib import Path
@@ -56,6 +57,19 @@ def test_idle_connections_keep_nobody_out(tmp_path: Path, free_port: int) -> Non
     with watched(tmp_path, free_port) as node:
         _is_over(suffer(node, partial(misfortunes.idle_connections, count=500)))
         assert len(node.node.names()) == 2
+
+
+def test_connections_may_outnumber_the_soft_limit_of_descriptors(
+    tmp_path: Path, free_port: int
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as stack:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
+        try:
+            node = stack.enter_context(watched(tmp_path, free_port))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        _is_over(suffer(node, partial(misfortunes.idle_connections, count=200)))
 
 
 @pytest.mark.parametrize(
