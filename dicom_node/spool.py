@@ -188,8 +188,9 @@ class Spool:
     def names(self) -> Iterator[str]:
         """The names of all complete files of ours, oldest first."""
         for day in sorted(entry for entry in self.folder.iterdir() if entry.is_dir()):
-            names = (f"{day.name}/{path.name}" for path in sorted(day.iterdir()))
-            yield from filter(_OURS.fullmatch, names)
+            with suppress(FileNotFoundError):  # retention removed the day, empty, meanwhile
+                names = [f"{day.name}/{path.name}" for path in sorted(day.iterdir())]
+                yield from filter(_OURS.fullmatch, names)
 
     def sweep(self) -> int:
         """Removes what a crash left half written (never acknowledged); returns how many."""

@@ -230,6 +230,7 @@ def live_count(connection: Connection, *, space_id: str) -> int:
 
 def last_change(connection: Connection) -> int:
     """The highest number that any change ever had, 0 before the first."""
-    return connection.execute(
+    last: int = connection.execute(
         text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM embedding_changes")
     ).scalar_one()
+    return last

@@ -77,7 +77,7 @@ def question_of_study(
     if not stored:
         raise SearchError(
             f"study {study.study_instance_uid} has no vector in space {space.id}: "
-            "it is not indexed yet, or failed; `likeness status` tells"
+            "it is not indexed yet, was only to be answered, or failed; `likeness failed` tells"
         )
     images = [QueryImage(entry.image, entry.vector) for entry in stored]
     return Question(study, images, space, k, level)

@@ -5,14 +5,28 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
-from pydicom.uid import CTImageStorage
+from pydicom.uid import Comprehensive3DSRStorage, CTImageStorage
 
 from dicom_node.receiver_events import Event, InstanceAnswered
 from dicom_node.spool import Spool, SpoolFile, received_at
 from dicom_node.storing import IncomingInstance, Sender
 from dicom_node.upper_layer.association import Answer, StoreRequest
 from tests.dicom_node.objects import INSTANCE, STUDY, encoded, radiograph
-from tests.dicom_node.raw_peer import CR, EXPLICIT
+from tests.dicom_node.raw_peer import (
+    CR,
+    ECHO_CONTEXT,
+    EXPLICIT,
+    LAST_COMMAND,
+    LAST_DATA,
+    STORE_CONTEXT,
+    VERIFICATION,
+    associated,
+    p_data,
+    pdv,
+    store_rq,
+    uid_value,
+)
+from tests.dicom_node.receiving import receiving
 
 DATA = encoded(radiograph())
 REQUEST = StoreRequest(CR, INSTANCE, EXPLICIT)
@@ -215,3 +229,29 @@ def test_the_quarantines_note_says_when_it_came(store: Store) -> None:
     ((name, _),) = store.spool.quarantined()
     note = json.loads((store.spool.quarantine_folder / name).with_suffix(".json").read_text())
     assert note["received_at"].startswith(f"{name[:4]}-{name[4:6]}-{name[6:8]}T")
+
+
+@pytest.mark.parametrize("context", [ECHO_CONTEXT, STORE_CONTEXT])
+@pytest.mark.parametrize(
+    ("sop_class", "expected"),
+    [
+        (CR, 0x0000),
+        (str(CTImageStorage), 0x0000),
+        (str(Comprehensive3DSRStorage), 0x0122),
+        (VERIFICATION, 0x0122),
+        ("1.2.3", 0x0122),
+    ],
+)
+def test_a_class_that_is_not_taken_comes_in_over_no_context(
+    tmp_path: Path, sop_class: str, expected: int, context: int
+) -> None:
+    """PS3.7 9.1.1.1.9: 0122H, SOP class not supported."""
+    data = encoded(radiograph(SOPClassUID=sop_class))
+    request = store_rq(INSTANCE, x0002=uid_value(sop_class))
+    with receiving(tmp_path) as node, associated(node.port) as peer:
+        peer.send(
+            p_data(pdv(context, LAST_COMMAND, request)), p_data(pdv(context, LAST_DATA, data))
+        )
+        assert peer.statuses(1) == [expected]
+        peer.release()
+        assert len(node.names()) == (expected == 0x0000)

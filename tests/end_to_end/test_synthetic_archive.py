@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
@@ -83,10 +84,15 @@ def test_late_images_bring_a_revised_report(archive: Node, tmp_path: Path) -> No
 
 
 def test_the_same_images_again_change_nothing(archive: Node) -> None:
-    before = archive.status()
+    before = _without_the_disk(archive)
     archive.store(archive.folder / "studies" / "0", calling=INDEXED_CALLER)
     wait_until(lambda: not archive.status()["studies"].get("open"), "no open study")
-    assert archive.status() == before
+    assert _without_the_disk(archive) == before
+
+
+def _without_the_disk(node: Node) -> dict[str, Any]:
+    """The node's status but for the room on the disk, which others use too."""
+    return {key: value for key, value in node.status().items() if key != "free_gb"}
 
 
 def test_the_demo_ends_in_a_printed_answer(tmp_path: Path) -> None:
