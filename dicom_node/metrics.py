@@ -44,7 +44,7 @@ MEASURE_WAIT_S = 1.0
 """How long a scrape waits for another that measures the spool, before it does without."""
 
 _SUCCESS = 0x0000
-_PROCESSING_FAILURE = 0x0110  # PS3.7 C.5.10
+_PROCESSING_FAILURE = 0x0110  # PS3.7 Annex C
 _FAMILIES = {0xA7: "out_of_resources", 0xA9: "mismatch"}
 
 

@@ -51,10 +51,10 @@ class Receiver:
         if self._telling is not None:
             self._telling.join()
 
-    def listen(self, *listeners: Tell) -> None:
+    def listen(self, *listeners: Tell) -> threading.Thread:
         """From now on, and beginning with what came before, ``listeners`` hear every event.
 
-        In order, and from one thread. To be called once.
+        In order, and from the thread that is returned. To be called once.
         """
 
         def tell() -> None:
@@ -64,6 +64,7 @@ class Receiver:
 
         self._telling = threading.Thread(target=tell, name="events")
         self._telling.start()
+        return self._telling
 
     @property
     def is_alive(self) -> bool:

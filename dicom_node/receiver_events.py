@@ -13,7 +13,7 @@ class AssociationAccepted(NamedTuple):
 
 
 class AssociationEnded(NamedTuple):
-    """An association ended, or a connection that never became one (``outcome`` "rejected")."""
+    """An association ended, or a connection that never became one; ``outcome`` as below."""
 
     association: int
     outcome: str

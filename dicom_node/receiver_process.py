@@ -39,8 +39,9 @@ def main(
         except (PortTakenError, TlsError) as fault:
             tether.ready.send(str(fault))
             return
+        stop = tether.stop
         tether.ready.send("")
-        tether.stop.wait()
+        stop.wait()
         scp.shutdown()
 
 

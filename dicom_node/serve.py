@@ -157,7 +157,7 @@ def _running_parts(
         ).run,
     }
     with ExitStack() as stack:
-        receiver.listen(metrics.receiver.take, intake.take)
+        events = receiver.listen(metrics.receiver.take, intake.take)
         worker = stack.enter_context(
             ChildProcess("worker", worker_process.main, lambda: (settings, database.url))
         )
@@ -168,6 +168,7 @@ def _running_parts(
             thread.start()
             stack.callback(thread.join)
         stack.callback(stop.set)
+        threads.append(events)
         parts = _Parts(database, receiver, worker, intake, metrics, threads)
         if settings.http.port is not None:
             threads.append(stack.enter_context(_http(settings, parts)).thread)

@@ -18,7 +18,7 @@ OUT_OF_RESOURCES = 0xA700
 NOT_OF_ITS_SOP_CLASS = 0xA900
 CANNOT_UNDERSTAND = 0xC000
 SOP_CLASS_NOT_SUPPORTED = 0x0122  # PS3.7 9.1.1.1.9
-PROCESSING_FAILURE = 0x0110  # PS3.7 C.5.10, where none of PS3.4's own fits
+PROCESSING_FAILURE = 0x0110  # PS3.7 Annex C, where none of PS3.4's own fits
 
 
 @dataclass(frozen=True)

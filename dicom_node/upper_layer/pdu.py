@@ -10,7 +10,7 @@ ASSOCIATE_RQ, ASSOCIATE_AC, ASSOCIATE_RJ = 0x01, 0x02, 0x03
 DATA_TF, RELEASE_RQ, RELEASE_RP, ABORT = 0x04, 0x05, 0x06, 0x07
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
-LONGEST_ASSOCIATE_RQ = 1 << 20
+LONGEST_ASSOCIATE_RQ = 1 << 18
 """128 contexts of a dozen transfer syntaxes each take some 100 kB."""
 
 _FIXED = struct.Struct(">HH16s16s32s")

@@ -13,7 +13,7 @@ from dicom_node.database import NodeDatabase, node_database, open_database
 from dicom_node.rounds import StoppedWaitingError
 from dicom_node.settings import Settings
 from storage.embedded import EmbeddedServer
-from storage.outages import DatabaseError, UnreachableError
+from storage.outages import OUTAGES, DatabaseError, UnreachableError
 from storage.tables import Base
 from tests.conftest import as_administrator
 from tests.storage.servers import kill_server
@@ -116,11 +116,20 @@ def test_a_role_that_may_make_no_tables_ends_the_start(postgres: str) -> None:
     _ends(f"{postgres}&user=reader&dbname=not_the_readers", "brought up to date: permission denied")
 
 
+def _has_recovered(database: NodeDatabase) -> bool:
+    """Until then it runs, and refuses connections."""
+    try:
+        return bool(_tables(database))
+    except OUTAGES:
+        return False
+
+
 def test_our_own_server_is_revived_under_the_same_engine(tmp_path: Path) -> None:
     with node_database(Settings(data_folder=tmp_path), threading.Event()) as database:
         assert not database.revive_if_dead()
         kill_server(tmp_path / "postgres")
         wait_until(database.revive_if_dead, "the server to be revived", 30)
+        wait_until(lambda: _has_recovered(database), "the server to recover", 30)
         assert set(Base.metadata.tables) <= _tables(database)
         assert database.url.startswith("postgresql+psycopg2://postgres@:5432/postgres?host=")
 

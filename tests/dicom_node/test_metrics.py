@@ -60,7 +60,7 @@ def _told(metrics: Metrics) -> dict[str, float]:
     }
 
 
-# PS3.4 Table B.2-1: A7xx, A9xx, Cxxx; PS3.7 C.5.10: 0110H; C.5.7: 0124H; B000H is a warning
+# PS3.4 Table B.2-1: A7xx, A9xx, Cxxx; PS3.7 Annex C: 0110H; C.5.7: 0124H; B000H is a warning
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [

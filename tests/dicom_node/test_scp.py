@@ -284,7 +284,7 @@ class _FaultySpool(Spool):
 def test_a_fault_of_our_own_is_answered_with_a_failure(
     free_port: int, intake: Intake, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """PS3.7 C.5.10: 0x0110, processing failure."""
+    """PS3.7 Annex C: 0x0110, processing failure."""
     spool = _FaultySpool(tmp_path)
     with open_door(free_port, intake, spool) as door:
         assert store(door, written(tmp_path / "a.dcm", radiograph())) == 0x0110

@@ -183,7 +183,7 @@ class _FaultySpool(Spool):
     ("step", "status"), [("begin", 0xA700), ("keep", 0xA700), ("fault", 0x0110)]
 )
 def test_a_failure_leaves_nothing_behind(tmp_path: Path, step: str, status: int) -> None:
-    """PS3.4 B.2.3: 0xA700, out of resources; PS3.7 C.5.10: 0x0110, processing failure."""
+    """PS3.4 B.2.3: 0xA700, out of resources; PS3.7 Annex C: 0x0110, processing failure."""
     store = Store(_FaultySpool(tmp_path, step))
     assert store.taken().status == status
     assert store.left() == []
