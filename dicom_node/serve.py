@@ -20,6 +20,7 @@ from dicom_node.http.service import HttpService
 from dicom_node.identity import device_uid
 from dicom_node.intake import Intake
 from dicom_node.metrics import Metrics, metrics_of
+from dicom_node.precedence import behind
 from dicom_node.queue_watch import QueueWatch
 from dicom_node.receiver import Receiver
 from dicom_node.retention import Retention
@@ -149,7 +150,7 @@ def _running_parts(
     intake = Intake(engine, spool, node=node, close_after_s=settings.study.close_after_s)
     metrics = metrics_of(engine, spool, node=node)
     runs: dict[str, Callable[[threading.Event], None]] = {
-        "intake": intake.run,
+        "intake": behind(intake.run) if settings.work.receiving_first else intake.run,
         "delivery": Delivery(engine, settings, node=node).run,
         "retention": Retention(engine, spool, settings.spool, node=node).run,
         "queue watch": QueueWatch(

@@ -171,12 +171,16 @@ class SearchSettings(Section):
 
 
 class WorkSettings(Section):
-    """How often work and sends are tried, and how long a worker may hold a study."""
+    """How often work and sends are tried, and how long a worker may hold a study.
+
+    ``receiving_first`` leaves to what is received the cores that it wants.
+    """
 
     attempts: int = Field(default=3, ge=1)
     first_wait_s: float = Field(default=5.0, ge=0)
     lease_s: float = Field(default=300.0, gt=0)
     send_attempts: int = Field(default=12, ge=1)
+    receiving_first: bool = True
 
 
 class Peer(Section):

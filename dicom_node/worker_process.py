@@ -16,6 +16,7 @@ from dicom_node.asking import encoder_options
 from dicom_node.child_process import Tether, die_with_parent
 from dicom_node.identity import device_uid
 from dicom_node.logs import configure_logging
+from dicom_node.precedence import step_back
 from dicom_node.queue_rounds import QueueRounds
 from dicom_node.reading import UnworkableStudyError
 from dicom_node.rounds import StoppedWaitingError, when_reached
@@ -47,6 +48,8 @@ def main(tether: Tether, settings: Settings, database_url: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent decides when to stop
     die_with_parent()
+    if settings.work.receiving_first:
+        step_back()
     try:
         encoder = create(settings.encoder.name, encoder_options(settings))
     except (EncoderError, ValueError) as fault:
