@@ -36,11 +36,15 @@ class Expected:
 TRAPS = {
     "2017-06-27-XSSInjection.dcm": Expected(None, NO_PIXELS, "script in tags, and no pixels"),
     "2020-09-12-ELSCINT1-PMSCT_RLE1.dcm": Expected(
-        None, NO_PIXELS, "private compression: pixels in (07A1,100A)"
+        "derived secondary image", NO_PIXELS, "private compression: pixels in (07A1,100A)"
     ),
-    "2022-11-14-RLEPlanarConfiguration.dcm": Expected(None, None, "RLE of three colour planes"),
+    "2022-11-14-RLEPlanarConfiguration.dcm": Expected(
+        "secondary capture", None, "RLE of three colour planes"
+    ),
     "2026-05-26-oob-monochrome-46341.dcm": Expected(
-        None, r"\(0028,0010\) Rows 46341 x .* declare more than", "46341 x 46341 in 10 kB"
+        "secondary capture",
+        r"\(0028,0010\) Rows 46341 x .* declare more than",
+        "46341 x 46341 in 10 kB",
     ),
     "DummyCTInvalidRows.dcm": Expected(
         r"\(0028,0010\) Rows is missing or not positive", NO_PIXELS, "no Rows, and no pixels"
@@ -50,14 +54,18 @@ TRAPS = {
         NO_MODALITY, r"\(0028,0002\) SamplesPerPixel is missing", "a head without a body"
     ),
     "SignedCT.dcm": Expected(None, None, "signed values"),
-    "UnknownSopClassUid.dcm": Expected(None, None, "a SOP class that nobody knows"),
+    "UnknownSopClassUid.dcm": Expected(
+        "is not one that is embedded", None, "a SOP class that nobody knows"
+    ),
     "WithEmptyPatientComments.dcm": Expected(None, None, "an empty element"),
     "bad_sequence.dcm": Expected("StudyInstanceUID .*no UID", None, "hashes where UIDs should be"),
     "emri_small_jpeg_2k_lossless_too_short.dcm": Expected(
         None, None, "the last eight bytes, a delimiter, are lost: all frames are whole"
     ),
-    "liver_deflate.dcm": Expected(None, FRAME_DEFLATED, "deflated frames, which are new"),
-    "liver_nonbyte_aligned_rle.dcm": Expected(None, "RLE", "a segmentation of one bit in RLE"),
+    "liver_deflate.dcm": Expected("segmentation", FRAME_DEFLATED, "deflated frames, which are new"),
+    "liver_nonbyte_aligned_rle.dcm": Expected(
+        "segmentation", "RLE", "a segmentation of one bit in RLE"
+    ),
     **{
         f"PatientIdsCollision/{name}.dcm": Expected(NO_MODALITY, NO_PIXELS, "nothing but names")
         for name in ("Image1", "Image2", "Image3", "Issue131-a", "Issue131-b")
