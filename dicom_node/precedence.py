@@ -1,8 +1,8 @@
-"""Receiving goes first: what may wait runs only on cores that would be idle otherwise.
+"""Receiving goes first, where a site wants that: what may wait runs on idle cores only.
 
-A sender stands still until its instance is answered; nobody waits for a study to be recorded some
-milliseconds sooner. On two cores this makes receiving 1.6 times as fast while studies are taken
-in and embedded (docs/benchmarks.md, "Receiving").
+On two cores this makes receiving some 1.6 times as fast while studies are taken in and embedded;
+the price is that answers wait while other programs keep all cores busy (docs/benchmarks.md,
+"Receiving").
 """
 
 import logging

@@ -173,14 +173,16 @@ class SearchSettings(Section):
 class WorkSettings(Section):
     """How often work and sends are tried, and how long a worker may hold a study.
 
-    ``receiving_first`` leaves to what is received the cores that it wants.
+    ``receiving_first`` has intake and worker run only on cores that would be idle otherwise: for
+    hosts that receive in floods. Off by default, for answers then wait for whatever keeps all
+    cores busy.
     """
 
     attempts: int = Field(default=3, ge=1)
     first_wait_s: float = Field(default=5.0, ge=0)
     lease_s: float = Field(default=300.0, gt=0)
     send_attempts: int = Field(default=12, ge=1)
-    receiving_first: bool = True
+    receiving_first: bool = False
 
 
 class Peer(Section):
