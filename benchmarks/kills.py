@@ -19,13 +19,13 @@ from tqdm import tqdm
 
 from benchmarks.machine import as_list, provenance
 from tests.end_to_end.running import node_in
-from tests.end_to_end.storm import Account, Storm, draw_account
+from tests.end_to_end.storm import Account, Storm, draw_account, wait_until_settled
 from tests.waiting import wait_until
 
 NODE_WITHIN_S = 6.0
 """A node is ready some 3 s after its start: half of the kills fall into starting and adopting."""
 POSTGRES_WITHIN_S = 3.0
-SETTLED_WITHIN_S = 600.0
+SETTLED_WITHIN_S = 1800.0
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def run(what: str, kills: int, seed: int) -> Outcome:
                 progress.update(storm.kills[what] - progress.n)
         node.wait_until_ready()
         storm.stop()
-        node.wait_until_all_worked(SETTLED_WITHIN_S)
+        wait_until_settled(node, SETTLED_WITHIN_S)
         account = draw_account(node, storm.acknowledged)
         verified = node.likeness("verify")
         verify = "clean" if verified.returncode == 0 else verified.stdout.strip()

@@ -122,15 +122,6 @@ class Node:
 
         wait_until(worked, f"{count} studies to be worked", timeout_s)
 
-    def wait_until_all_worked(self, timeout_s: float = 120) -> None:
-        """Waits until no study is open or queued any more."""
-
-        def worked() -> bool:
-            states = self.status()["studies"]
-            return not states.get("open", 0) + states.get("queued", 0)
-
-        wait_until(worked, "all studies to be worked", timeout_s)
-
     def store(self, *paths: Path, calling: str = REPORTED_CALLER) -> None:
         """Sends files and folders with DCMTK's storescu; fails unless all were acknowledged."""
         done = self.try_to_store(*paths, calling=calling)

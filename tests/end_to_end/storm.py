@@ -20,10 +20,13 @@ from pydicom.uid import CTImageStorage, generate_uid
 from sqlalchemy import Engine, func, select
 
 from dicom_node.database import open_database
+from dicom_node.settings import Settings
 from dicom_node.settings_file import load_settings
+from storage import studies
 from storage.tables import Embedding, Instance, Series, Study
 from tests.dicom_node.objects import radiograph, written
 from tests.end_to_end.running import Node, dcmtk
+from tests.waiting import wait_until
 
 SLICES = 8
 _SENT = re.compile(r"Sending file: (?P<path>\S+)|Received Store Response \((?P<answer>[^)]*)\)")
@@ -184,6 +187,29 @@ class Account:
         ]
 
 
+def wait_until_settled(node: Node, timeout_s: float) -> None:
+    """Waits until all that lies in the spool is recorded, and all that is recorded is worked."""
+    settings = load_settings(node.settings, {})
+    wait_until(lambda: node.likeness("status").returncode == 0, "the database to answer", timeout_s)
+    with open_database(settings) as engine:
+        wait_until(
+            lambda: not _files(settings) - _spool_names(engine) and not _unworked(engine),
+            "everything to be recorded and worked",
+            timeout_s,
+        )
+
+
+def _files(settings: Settings) -> set[str]:
+    spool = settings.data_folder / "spool"
+    return {f"{path.parent.name}/{path.name}" for path in spool.glob("*/*.dcm")}
+
+
+def _unworked(engine: Engine) -> int:
+    with engine.connect() as connection:
+        states = studies.count_by_state(connection)
+    return states.get("open", 0) + states.get("queued", 0)
+
+
 def draw_account(node: Node, acknowledged: set[Path]) -> Account:
     """Compares the acknowledged files with the node's database and spool; it may be running."""
     import pydicom
@@ -192,8 +218,7 @@ def draw_account(node: Node, acknowledged: set[Path]) -> Account:
     settings = load_settings(node.settings, {})
     with open_database(settings) as engine:
         searchable, names, counts = _searchable(engine), _spool_names(engine), _embeddings(engine)
-    spool = settings.data_folder / "spool"
-    files = {f"{path.parent.name}/{path.name}" for path in spool.glob("*/*.dcm")}
+    files = _files(settings)
     return Account(
         acknowledged=len(sent),
         studies=len(counts),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.running import node_in
-from tests.end_to_end.storm import Storm, draw_account
+from tests.end_to_end.storm import Storm, draw_account, wait_until_settled
 from tests.waiting import wait_until
 
 
@@ -29,7 +29,7 @@ def test_what_was_acknowledged_is_searchable_whatever_dies(
                 storm.kill_postgres(within_s=3)
         node.wait_until_ready()
         storm.stop()
-        node.wait_until_all_worked(120)
+        wait_until_settled(node, 240)
         account = draw_account(node, storm.acknowledged)
         assert account.acknowledged >= 4
         assert account.faults == []
