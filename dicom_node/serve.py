@@ -59,7 +59,6 @@ def serve(settings: Settings) -> None:
         except StoppedWaitingError:
             return
         parts = stack.enter_context(_running_parts(settings, database, receiver, node, stop))
-        stack.callback(stop.set)
         log.info("the node is ready")
         while not stop.wait(LOOK_S):
             parts.look()

@@ -66,10 +66,7 @@ class SpoolFile:
         spool.aside.mkdir(exist_ok=True)
         self._file = self._path.open("x+b", buffering=_BUFFER)
         self._start = len(head)
-        self.size = 0
-        """Bytes of the data set so far."""
         self.write(head)
-        self.size = 0
 
     def write(self, piece: bytes | memoryview) -> None:
         """Appends to the file.
@@ -78,7 +75,6 @@ class SpoolFile:
             OSError: the disk is full or cannot be written.
         """
         self._file.write(piece)
-        self.size += len(piece)
 
     @contextmanager
     def data_set(self) -> Iterator[tuple[bytes | mmap.mmap, int]]:

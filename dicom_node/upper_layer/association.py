@@ -27,6 +27,8 @@ MISTYPED_ARGUMENT = 0x0212
 
 _HEAD = struct.Struct(">BxI")
 _PDV = struct.Struct(">IBB")
+_RESERVED = 4
+"""Bytes that follow the head of an A-RELEASE-RQ (PS3.8 9.3.6)."""
 _TLS_HANDSHAKE = 0x16
 _SLOPPY = 6
 """Some count the six bytes of the PDU's head, some do not (PS3.8 D.1 means the variable field)."""
@@ -174,6 +176,9 @@ class Association:
             self._data(length)
             return None
         if kind == pdu.RELEASE_RQ:
+            # closing with its reserved bytes unread would reset the connection, and our answer
+            # might be lost with it
+            self._exactly(min(length, _RESERVED))
             self._socket.sendall(pdu.encode_release_rp())
             return "released"
         if kind == pdu.ABORT:

@@ -1,5 +1,6 @@
 """One association against raw bytes: what is answered to whom, and how it ends."""
 
+import select
 import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -359,6 +360,18 @@ def test_a_session_that_comes_byte_by_byte() -> None:
             peer.send(bytes((byte,)))
         assert [answer.kind for answer in peer.rest()] == [ASSOCIATE_AC, 4, 4, RELEASE_RP]
     assert service.kept[0].data == b"data"
+    assert ended.outcome == "released"
+
+
+def test_a_release_is_answered_when_it_is_whole() -> None:
+    """PS3.8 9.3.6: four reserved bytes follow; closing before they came would be a reset."""
+    request = pdu(RELEASE_RQ)
+    with served(Keeper()) as (peer, ended):
+        peer.associate()
+        peer.send(request[:6])
+        assert not select.select([peer.socket], [], [], 0.2)[0]
+        peer.send(request[6:])
+        assert [answer.kind for answer in peer.rest()] == [RELEASE_RP]
     assert ended.outcome == "released"
 
 
