@@ -1,16 +1,16 @@
 """Searches for a study's neighbours, keeps the audit, makes the report and queues its sending."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from io import BytesIO
+from functools import partial
 
-from pydicom.uid import generate_uid
 from sqlalchemy.engine import Connection
 
 from dicom_node.identity import SOFTWARE_VERSION
-from dicom_node.report import Device, DocumentReference, make_report
+from dicom_node.report.device import Device
+from dicom_node.report.documents import CaseNumber, encoded, make_documents
+from dicom_node.report.filing import DocumentReference
 from dicom_node.settings import Settings
-from storage import audit, reports, search, studies, study_work
+from storage import audit, case_numbers, pictures, reports, search, studies, study_work
 from storage.answer import Answer, SpaceSummary
 from storage.embeddings import NewEmbedding
 from storage.index import VectorIndex
@@ -33,7 +33,7 @@ def answer_senders(
     """
     senders = study_work.unanswered(connection, study_id)
     receivers = {ae: settings.receiver_of_reports(ae) for ae in senders}
-    names = sorted({receiver.name for receiver in receivers.values() if receiver is not None})
+    names = {receiver.name for receiver in receivers.values() if receiver is not None}
     if not names:
         return
     asked_by = "dicom:" + ",".join(ae for ae in senders if receivers[ae] is not None)
@@ -54,8 +54,9 @@ def answer_senders(
         revision=studies.state_by_id(connection, study_id).revision,
         device_uid=node,
         settings=settings,
+        images=images or (),
     )
-    for name in names:
+    for name in sorted(names.union(settings.report.send_to)):
         reports.send_to(connection, report_id, peer=name, node=node)
 
 
@@ -99,31 +100,49 @@ def keep_report(
     revision: int,
     device_uid: str,
     settings: Settings,
+    images: Sequence[NewEmbedding] = (),
 ) -> int:
-    """Makes the report of an answer and keeps it; returns its row.
+    """Makes the report of an answer, with its picture, and keeps both; returns the report's row.
 
-    A study's later report names the one before it as its predecessor.
+    A study's later report names the one before it as its predecessor. ``images`` are the query's
+    where they are not in the database.
     """
-    before = reports.latest(connection, answer.query.id)
-    dataset = make_report(
+    made = make_documents(
         answer,
         device=this_device(device_uid, settings),
-        sop_instance_uid=generate_uid(prefix=None),
-        series_instance_uid=generate_uid(prefix=None),
-        created=datetime.now(),
-        predecessor=None if before is None else _reference(before),
+        rules=settings.report,
+        pictures=lambda: _pictures(connection, answer, images),
+        case_number=_case_number(connection, settings),
+        predecessor=_reference(reports.latest(connection, answer.query.id)),
     )
-    buffer = BytesIO()
-    dataset.save_as(buffer, enforce_file_format=True)
     return reports.add(
         connection,
-        study_id=answer.query.id,
-        revision=revision,
-        series_instance_uid=dataset.SeriesInstanceUID,
-        sop_class_uid=dataset.SOPClassUID,
-        sop_instance_uid=dataset.SOPInstanceUID,
-        dicom=buffer.getvalue(),
+        reports.NewReport(
+            study_id=answer.query.id,
+            revision=revision,
+            series_instance_uid=made.report.SeriesInstanceUID,
+            sop_class_uid=made.report.SOPClassUID,
+            sop_instance_uid=made.report.SOPInstanceUID,
+            dicom=encoded(made.report),
+            picture_sop_instance_uid=made.picture and made.picture.SOPInstanceUID,
+            picture_dicom=made.picture and encoded(made.picture),
+        ),
     )
+
+
+def _pictures(
+    connection: Connection, answer: Answer, images: Sequence[NewEmbedding]
+) -> pictures.Pictures:
+    shown = [answer.image, *(hit.image for hit in (*answer.hits, *answer.priors))]
+    mine = {(i.image.sop_instance_uid, i.image.frame_number): i.picture for i in images}
+    return {**mine, **pictures.of_images(connection, shown, space_id=answer.space.id)}
+
+
+def _case_number(connection: Connection, settings: Settings) -> CaseNumber | None:
+    if settings.report.privacy == "identified":
+        return None
+    key = case_numbers.key_of_archive(connection)
+    return partial(case_numbers.case_number, key)
 
 
 def this_device(uid: str, settings: Settings) -> Device:
@@ -131,7 +150,9 @@ def this_device(uid: str, settings: Settings) -> Device:
     return Device(uid=uid, ae_title=settings.dicom.ae_title, software_version=SOFTWARE_VERSION)
 
 
-def _reference(report: reports.StoredReport) -> DocumentReference:
+def _reference(report: reports.StoredReport | None) -> DocumentReference | None:
+    if report is None:
+        return None
     return DocumentReference(
         study_instance_uid=report.study_instance_uid,
         series_instance_uid=report.series_instance_uid,

@@ -21,7 +21,7 @@ from dicom_node.identity import SOFTWARE_VERSION, IdentityError, device_uid
 from dicom_node.ingest import Ingest, files_under
 from dicom_node.logs import configure_logging
 from dicom_node.received import UnreadableError
-from dicom_node.report import ReportError
+from dicom_node.report.filing import ReportError
 from dicom_node.scp import PortTakenError
 from dicom_node.serve import serve
 from dicom_node.settings import Settings

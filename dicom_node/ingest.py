@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from dicom_node.header_reader import HeaderReader
 from dicom_node.received import MALFORMED, UnreadableError, maker_of
-from dicom_node.report import is_own_report
+from dicom_node.report.own import is_own_report
 from dicom_node.spool import Spool, file_meta
 from dicom_node.surplus_files import remove_surplus_files
 from storage import studies

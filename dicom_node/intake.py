@@ -17,7 +17,7 @@ from dicom_node.header_reader import HeaderReader
 from dicom_node.quiet_studies import Clock, QuietStudies
 from dicom_node.received import UnreadableError, maker_of
 from dicom_node.receiver_events import AssociationEnded, Event, InstanceAnswered
-from dicom_node.report import is_own_report
+from dicom_node.report.own import is_own_report
 from dicom_node.rounds import run_rounds
 from dicom_node.spool import Spool
 from dicom_node.surplus_files import remove_surplus_files

@@ -162,6 +162,8 @@ def reference_of(chosen: ChosenImage, rules: Mapping[str, Any]) -> ImageReferenc
         modality=header.modality,
         body_part=header.body_part,
         view=header.view_position,
+        laterality=header.laterality,
+        burned_in=header.burned_in,
         slice_rule=chosen.rule,
         pixel_rules=dict(rules),
     )

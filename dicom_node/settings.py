@@ -170,6 +170,20 @@ class SearchSettings(Section):
     level: float = Field(default=20.0, ge=0, le=100)
 
 
+class ReportSettings(Section):
+    """What a report is: its SOP class, whether a picture goes with it, and whom it may name.
+
+    ``privacy`` "identified" names similar studies by their UIDs and dates; "pseudonymous" gives
+    them case numbers, no UIDs and no dates (``likeness case`` finds them again). ``send_to`` names
+    peers that get every report, beside those that ``reports_to`` of the sender names.
+    """
+
+    sop_class: Literal["comprehensive 3d", "comprehensive", "enhanced"] = "comprehensive 3d"
+    picture: bool = True
+    privacy: Literal["identified", "pseudonymous"] = "identified"
+    send_to: tuple[str, ...] = ()
+
+
 class WorkSettings(Section):
     """How often work and sends are tried, and how long a worker may hold a study.
 
@@ -189,7 +203,8 @@ class Peer(Section):
     """A remote Application Entity. ``reports_to`` names the peer that gets its answers.
 
     A peer that only sends needs neither host nor port. ``addresses`` are those that it may call
-    from, any if empty. ``tls`` says that it is to be called over TLS.
+    from, any if empty. ``tls`` says that it is to be called over TLS, ``storage_commitment`` that
+    it is asked to keep for good what it stored of ours (PS3.4 annex J).
     """
 
     name: str = Field(min_length=1)
@@ -200,6 +215,7 @@ class Peer(Section):
     addresses: tuple[Network, ...] = ()
     rule: Rule = "index and answer"
     reports_to: str | None = None
+    storage_commitment: bool = False
 
     @model_validator(mode="after")
     def _answers_go_somewhere(self) -> Self:
@@ -234,6 +250,7 @@ class Settings(Section):
     pressure: PressureSettings = PressureSettings()
     encoder: EncoderSettings = EncoderSettings()
     search: SearchSettings = SearchSettings()
+    report: ReportSettings = ReportSettings()
     work: WorkSettings = WorkSettings()
     peers: tuple[Peer, ...] = ()
 
@@ -262,15 +279,17 @@ class Settings(Section):
             raise ValueError(f"peers: the name {', '.join(twice)} is given twice")
         for peer in self.peers:
             if peer.reports_to is not None:
-                self._must_be_reachable(peer.name, peer.reports_to)
+                self._must_be_reachable(f"peers: {peer.name!r} reports to", peer.reports_to)
+        for name in self.report.send_to:
+            self._must_be_reachable("report.send_to: reports go to", name)
         return self
 
-    def _must_be_reachable(self, name: str, reports_to: str) -> None:
-        receiver = self.peer_named(reports_to)
+    def _must_be_reachable(self, who: str, name: str) -> None:
+        receiver = self.peer_named(name)
         if receiver is None:
-            raise ValueError(f"peers: {name!r} reports to {reports_to!r}, which is no peer's name")
+            raise ValueError(f"{who} {name!r}, which is no peer's name")
         if not receiver.has_address:
-            raise ValueError(f"peers: {name!r} reports to {reports_to!r}, which lacks host or port")
+            raise ValueError(f"{who} {name!r}, which lacks host or port")
 
     @property
     def index_folder(self) -> Path:

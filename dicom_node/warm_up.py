@@ -10,7 +10,8 @@ from io import BytesIO
 import numpy as np
 from pydicom.uid import UID, ComputedRadiographyImageStorage
 
-from dicom_node.report import Device, make_report
+from dicom_node.report.device import Device
+from dicom_node.report.document import make_report
 from encoders.encoder import Encoder
 from encoders.image import GrayscaleImage
 from storage.answer import Answer, ImageReference, SpaceSummary, StudyRecord

@@ -35,6 +35,7 @@ class ImageHeader:
         complex_image_component: MAGNITUDE, PHASE, ... as Complex Image Component has it.
         view_position: the view by ``encoders.view.read_view``: AP, PA, LL, CC, MLO, ...
         laterality: R, L, B or U.
+        burned_in: YES or NO, as Burned In Annotation (0028,0301) has it.
         frames: one entry per item of the Per-frame Functional Groups Sequence; empty for
             single-frame objects and for multi-frame objects without functional groups.
     """
@@ -63,6 +64,7 @@ class ImageHeader:
     echo_time: float | None = None
     acquisition_number: int | None = None
     trigger_time: float | None = None
+    burned_in: str | None = None
 
     @classmethod
     def from_dataset(cls, ds: Dataset) -> "ImageHeader":
@@ -101,6 +103,7 @@ class ImageHeader:
             echo_time=tolerant(number, ds, "EchoTime"),
             acquisition_number=tolerant(integer, ds, "AcquisitionNumber"),
             trigger_time=tolerant(number, ds, "TriggerTime"),
+            burned_in=(clean_text(ds, "BurnedInAnnotation") or "").upper() or None,
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -24,8 +24,9 @@ class ImageReference:
     """The image that a vector was made from, named as DICOM names it.
 
     ``frame_number`` counts from 1 (PS3.3 C.7.6.16) and is None for a single-frame instance.
-    ``pixel_rules`` says which pixel rules fired and with which numbers, and ``slice_rule`` how
-    the image was chosen from its series.
+    ``laterality`` is R, L, B or U; ``burned_in`` is Burned In Annotation (0028,0301), YES or NO,
+    None where the image does not say. ``pixel_rules`` says which pixel rules fired and with which
+    numbers, and ``slice_rule`` how the image was chosen from its series.
     """
 
     series_instance_uid: str
@@ -35,6 +36,8 @@ class ImageReference:
     modality: str
     body_part: str | None = None
     view: str | None = None
+    laterality: str | None = None
+    burned_in: str | None = None
     slice_rule: str = ""
     pixel_rules: Mapping[str, Any] = field(default_factory=dict)
 

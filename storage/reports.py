@@ -1,9 +1,10 @@
 """Reports as they were made, and their way to the peers that are to have them."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from sqlalchemy import Select, func, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.engine import Connection
 
 from storage.database import notify
@@ -11,47 +12,49 @@ from storage.queue import SENDS
 from storage.tables import Report, Send, Study
 
 
-@dataclass(frozen=True)
-class StoredReport:
-    """A report's DICOM file and what names it."""
+@dataclass(frozen=True, kw_only=True)
+class NewReport:
+    """A report's DICOM file and what names it, and the file of its picture if it has one."""
 
-    id: int
-    study_instance_uid: str
+    study_id: int
     revision: int
     series_instance_uid: str
     sop_class_uid: str
     sop_instance_uid: str
     dicom: bytes
+    picture_sop_instance_uid: str | None = None
+    picture_dicom: bytes | None = None
 
 
-def add(
-    connection: Connection,
-    *,
-    study_id: int,
-    revision: int,
-    series_instance_uid: str,
-    sop_class_uid: str,
-    sop_instance_uid: str,
-    dicom: bytes,
-) -> int:
+@dataclass(frozen=True, kw_only=True)
+class StoredReport(NewReport):
+    """A report that is kept, by its row."""
+
+    id: int
+    study_instance_uid: str
+
+
+def add(connection: Connection, report: NewReport) -> int:
     """Keeps a report, byte for byte; returns its row."""
     return connection.execute(
-        insert(Report)
-        .values(
-            study_id=study_id,
-            revision=revision,
-            series_instance_uid=series_instance_uid,
-            sop_class_uid=sop_class_uid,
-            sop_instance_uid=sop_instance_uid,
-            dicom=dicom,
-        )
-        .returning(Report.id)
+        insert(Report).values(**asdict(report)).returning(Report.id)
     ).scalar_one()
 
 
 def send_to(connection: Connection, report_id: int, *, peer: str, node: str) -> None:
-    """Queues a report for a peer, by the peer's name in the settings of ``node``."""
-    connection.execute(insert(Send).values(report_id=report_id, peer=peer, node=node))
+    """Queues a report for a peer, by the peer's name in the settings of ``node``.
+
+    A report that is queued for the peer already, or was sent, goes there again.
+    """
+    connection.execute(
+        upsert(Send)
+        .values(report_id=report_id, peer=peer, node=node)
+        .on_conflict_do_update(
+            index_elements=[Send.report_id, Send.peer],
+            set_={"state": "queued", "attempts": 0, "run_after": func.now(), "reason": None},
+            where=Send.state.in_(("done", "failed")),
+        )
+    )
     notify(connection, SENDS.topic)
 
 
@@ -76,12 +79,9 @@ def count(connection: Connection) -> int:
 
 
 def _columns() -> Select[*tuple[Any, ...]]:
+    names = [field.name for field in fields(NewReport)]
     return select(
         Report.id,
         Study.study_instance_uid,
-        Report.revision,
-        Report.series_instance_uid,
-        Report.sop_class_uid,
-        Report.sop_instance_uid,
-        Report.dicom,
+        *(getattr(Report, name) for name in names),
     ).join(Study, Study.id == Report.study_id)

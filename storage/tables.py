@@ -28,6 +28,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 STUDY_STATES = ("open", "queued", "indexed", "answered", "failed")
 QUEUE_STATES = ("queued", "running", "done", "failed")
+COMMITMENTS = ("wanted", "asked", "committed", "failed")
 
 
 def _one_of(column: str, states: tuple[str, ...]) -> str:
@@ -279,7 +280,7 @@ class Job(_Queued, Base):
 
 
 class Report(Base):
-    """A Structured Report as it was made, byte for byte."""
+    """A Structured Report as it was made, byte for byte, and the picture that goes with it."""
 
     __tablename__ = "reports"
     __table_args__ = (Index("ix_reports_study", "study_id"),)
@@ -291,11 +292,17 @@ class Report(Base):
     sop_class_uid: Mapped[str]
     sop_instance_uid: Mapped[str] = mapped_column(unique=True)
     dicom: Mapped[bytes]
+    picture_sop_instance_uid: Mapped[str | None] = mapped_column(unique=True)
+    picture_dicom: Mapped[bytes | None]
     created_at: Mapped[datetime] = _now()
 
 
 class Send(_Queued, Base):
-    """A report on its way to a peer."""
+    """A report on its way to a peer.
+
+    ``taken`` lists the SOP class and instance UIDs that the peer stored. ``commitment`` says how
+    far its promise to keep them has come, by the transaction of PS3.4 J.3; None if none is wanted.
+    """
 
     __tablename__ = "sends"
     __table_args__ = (
@@ -308,10 +315,31 @@ class Send(_Queued, Base):
             "id",
             postgresql_where=text("state IN ('queued', 'running')"),
         ),
+        CheckConstraint(_one_of("commitment", COMMITMENTS), name="commitment"),
+        Index(
+            "ix_sends_commitment",
+            "node",
+            "commitment_asked_at",
+            postgresql_where=text("commitment IN ('wanted', 'asked')"),
+        ),
     )
 
     report_id: Mapped[int] = mapped_column(ForeignKey("reports.id", ondelete="CASCADE"))
     peer: Mapped[str]
+    taken: Mapped[list[dict[str, str]] | None] = mapped_column(JSONB(none_as_null=True))
+    commitment: Mapped[str | None]
+    commitment_asked_at: Mapped[datetime | None]
+    transaction_uid: Mapped[str | None] = mapped_column(unique=True)
+
+
+class Secret(Base):
+    """A key that all nodes on this database share, made when it is first needed."""
+
+    __tablename__ = "secrets"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[bytes]
+    created_at: Mapped[datetime] = _now()
 
 
 class Query(Base):

@@ -156,11 +156,13 @@ def _queue_report(engine: Engine) -> None:
         studies.record(connection, received(STUDY, INSTANCE), received_by=NODE)
         report = reports.add(
             connection,
-            study_id=row_of(connection, STUDY),
-            revision=1,
-            series_instance_uid="1",
-            sop_class_uid="2",
-            sop_instance_uid="1.9",
-            dicom=report_file(STUDY),
+            reports.NewReport(
+                study_id=row_of(connection, STUDY),
+                revision=1,
+                series_instance_uid="1",
+                sop_class_uid="2",
+                sop_instance_uid="1.9",
+                dicom=report_file(STUDY),
+            ),
         )
         reports.send_to(connection, report, peer="pacs", node=NODE)

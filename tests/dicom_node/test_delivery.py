@@ -23,12 +23,14 @@ def _queue_report(engine: Engine, study: str = "1.2.3", peer: str = "pacs") -> N
         studies.record(connection, received(study, f"{study}.1.1"), received_by=NODE)
         report = reports.add(
             connection,
-            study_id=row_of(connection, study),
-            revision=1,
-            series_instance_uid="1",
-            sop_class_uid="2",
-            sop_instance_uid=f"{study}.9",
-            dicom=report_file(study),
+            reports.NewReport(
+                study_id=row_of(connection, study),
+                revision=1,
+                series_instance_uid="1",
+                sop_class_uid="2",
+                sop_instance_uid=f"{study}.9",
+                dicom=report_file(study),
+            ),
         )
         reports.send_to(connection, report, peer=peer, node=NODE)
 

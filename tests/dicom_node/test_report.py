@@ -13,16 +13,12 @@ from hypothesis import strategies as st
 from pydicom import Dataset
 from pydicom.uid import Comprehensive3DSRStorage, ExplicitVRLittleEndian
 
-from dicom_node.report import (
-    Device,
-    DocumentReference,
-    ReportError,
-    assert_filed,
-    is_own_report,
-    make_report,
-)
-from dicom_node.report_codes import SCHEME, Private, body_part_code, fit, modality_code, view_code
-from dicom_node.report_text import summary
+from dicom_node.report.codes import SCHEME, Private, body_part_code, fit, modality_code, view_code
+from dicom_node.report.device import Device
+from dicom_node.report.document import make_report
+from dicom_node.report.filing import DocumentReference, ReportError, assert_filed
+from dicom_node.report.own import is_own_report
+from dicom_node.report.text import summary
 from storage.answer import Answer, Hit, ImageReference, Label, SpaceSummary, StudyRecord
 
 ENCODINGS = Path(__file__).resolve().parents[2].parent / "shared/data/dicom/traps/encodings"

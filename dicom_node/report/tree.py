@@ -2,14 +2,14 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from highdicom import sr
 from highdicom.sr import RelationshipTypeValues as Relation
 from pydicom.sr.codedict import codes
 
-from dicom_node.report_codes import Private, clean, procedure_code
-from dicom_node.report_items import (
+from dicom_node.report.codes import Private, clean, procedure_code
+from dicom_node.report.device import Device
+from dicom_node.report.items import (
     STUDIES,
     by_rank,
     image_facts,
@@ -19,23 +19,8 @@ from dicom_node.report_items import (
     study_items,
     text,
 )
-from dicom_node.report_text import parameters, summary
+from dicom_node.report.text import parameters, summary
 from storage.answer import Answer, Hit, ImageReference
-
-
-@dataclass(frozen=True)
-class Device:
-    """The node that writes the report: TID 1004 and the General Equipment Module (PS3.3 C.7.5.1).
-
-    ``uid`` is the device observer UID. It must stay the same for the life of the node, since it
-    tells our own reports from those of others.
-    """
-
-    uid: str
-    ae_title: str
-    software_version: str
-    manufacturer: str = "Likeness project"
-    model_name: str = "Likeness"
 
 
 def content_tree(answer: Answer, device: Device, report_uid: str) -> sr.MeasurementReport:

@@ -9,7 +9,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.valuerep import DA
 
-from dicom_node.report_codes import (
+from dicom_node.report.codes import (
     Private,
     body_part_code,
     clean,
@@ -20,14 +20,11 @@ from dicom_node.report_codes import (
     sex_code,
     view_code,
 )
+from dicom_node.report.filing import ReportError
 from storage.answer import Answer, Hit, ImageReference, Label
 
 STUDIES = Code("{studies}", "UCUM", "studies")
 NO_PERCENTILE = "not available: the archive is too small to say"
-
-
-class ReportError(Exception):
-    """A report cannot be made, or would be filed wrongly; the message says why."""
 
 
 def by_rank(hits: Iterable[Hit]) -> list[Hit]:

@@ -1,69 +1,29 @@
 """The answer as a DICOM Structured Report, filed under the query's patient and study.
 
-Comprehensive 3D SR with a TID 1500 root. The content tree is made in ``report_tree`` of the
-items in ``report_items`` and the codes in ``report_codes``; here it gets its header and is checked
-before anybody sees it.
+Comprehensive 3D SR with a TID 1500 root. The content tree is made in ``tree`` of the items in
+``items`` and the codes in ``codes``; here it gets its header and is checked before anybody sees it.
 """
 
-from collections.abc import Mapping
-from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from highdicom import sr
 from pydicom import Dataset
 from pydicom.valuerep import DA, DT, TM
 
-from dicom_node.report_codes import fit, scheme_items
-from dicom_node.report_items import ReportError, by_rank
-from dicom_node.report_tree import Device, content_tree
-from storage.answer import Answer, Hit, ImageReference, StudyRecord
-
-__all__ = [
-    "Device",
-    "DocumentReference",
-    "ReportError",
-    "assert_filed",
-    "is_own_report",
-    "make_report",
-]
-
-_SR_CLASSES = "1.2.840.10008.5.1.4.1.1.88."  # the root of every SR storage class (PS3.4 B.5)
-_COMPREHENSIVE_3D_SR = _SR_CLASSES + "34"
-_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"  # and, under it, the multi-frame ones
-_OWN_CLASSES = (_SR_CLASSES, _SECONDARY_CAPTURE + ".")
-# Type 2 in the Patient and General Study Modules (PS3.3 C.7.1.1, C.7.2.1): present, maybe empty.
-_TYPE_2 = (
-    "PatientName",
-    "PatientID",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyDate",
-    "StudyTime",
-    "ReferringPhysicianName",
-    "StudyID",
-    "AccessionNumber",
+from dicom_node.report.codes import fit, scheme_items
+from dicom_node.report.device import Device
+from dicom_node.report.filing import (
+    DocumentReference,
+    ReportError,
+    assert_filed,
+    patient_and_study,
 )
-_FILED_BY = (
-    "PatientID",
-    "IssuerOfPatientID",
-    "PatientName",
-    "StudyInstanceUID",
-    "StudyDate",
-    "AccessionNumber",
-)
+from dicom_node.report.items import by_rank
+from dicom_node.report.tree import content_tree
+from storage.answer import Answer, Hit, ImageReference
 
-
-@dataclass(frozen=True)
-class DocumentReference:
-    """An earlier report that a new one takes the place of (PS3.3 C.17.2, predecessor)."""
-
-    study_instance_uid: str
-    series_instance_uid: str
-    sop_class_uid: str
-    sop_instance_uid: str
+_COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
 
 
 def make_report(
@@ -87,7 +47,7 @@ def make_report(
     not be filed under the query's patient, study, study date and accession number.
     """
     try:
-        header = _patient_and_study(answer.query)
+        header = patient_and_study(answer.query)
         root = content_tree(answer, device, sop_instance_uid)[0]
         # highdicom copies the tree that it is given three times, most of the time that a report
         # takes: it gets the root alone, and the rest is put in after.
@@ -123,83 +83,6 @@ def make_report(
     _finish(report, device, answer.image, created)
     assert_filed(report, header)
     return report
-
-
-def is_own_report(header: Dataset | Mapping[str, Any], device_uid: str) -> bool:
-    """Whether a data set is a report, or a picture of one, that the node ``device_uid`` made.
-
-    Told from the header alone: an SR or Secondary Capture storage class, and our Device UID or,
-    where an archive has dropped that, our Device Serial Number (PS3.3 C.7.5.1). ``header`` is
-    read by keyword.
-    """
-    sop_class = str(header.get("SOPClassUID") or "")
-    is_report = sop_class.startswith(_OWN_CLASSES) or sop_class == _SECONDARY_CAPTURE
-    names = (header.get("DeviceUID"), header.get("DeviceSerialNumber"))
-    return is_report and device_uid in {str(name).strip() for name in names if name}
-
-
-def assert_filed(report: Dataset, header: Dataset) -> None:
-    """The last look before a report leaves: never one filed under another patient.
-
-    Raises ``ReportError`` where patient, study, study date or accession number is not the query's.
-    """
-    for keyword in _FILED_BY:
-        found, expected = _plain(report, keyword), _plain(header, keyword)
-        if found != expected:
-            raise ReportError(
-                f"the report would be filed under {keyword} {found!r} and not {expected!r}: "
-                "it was not written"
-            )
-
-
-def _patient_and_study(query: StudyRecord) -> Dataset:
-    """The query's patient and study modules as they arrived, completed where they have gaps.
-
-    A date, time or sex that is none is left empty, as Type 2 allows; nothing else is changed, so
-    that an archive finds the same patient and study by the same text.
-    """
-    header = _readable(query.attributes)
-    header.setdefault("StudyInstanceUID", query.study_instance_uid)
-    header.setdefault("PatientID", query.patient_id)
-    for keyword in _TYPE_2:
-        header.setdefault(keyword, None)
-    for keyword, kind in (("PatientBirthDate", DA), ("StudyDate", DA), ("StudyTime", TM)):
-        if not _is_valid(header.get(keyword), kind):
-            setattr(header, keyword, None)
-    if str(header.PatientSex) not in {"M", "F", "O"}:
-        header.PatientSex = None
-    _assert_is_query(header, query)
-    return header
-
-
-def _readable(attributes: Mapping[str, Any]) -> Dataset:
-    """A data set of the attributes, without those whose value is none of their VR's."""
-    header = Dataset()
-    for tag, element in attributes.items():
-        with suppress(ValueError, TypeError, OverflowError):
-            header.update(Dataset.from_json({tag: element}))
-    return header
-
-
-def _is_valid(value: object, kind: type[DA] | type[TM]) -> bool:
-    try:
-        kind(str(value or ""))
-    except ValueError:
-        return False
-    return True
-
-
-def _assert_is_query(header: Dataset, query: StudyRecord) -> None:
-    for keyword, expected in (
-        ("StudyInstanceUID", query.study_instance_uid),
-        ("PatientID", query.patient_id),
-    ):
-        found = _plain(header, keyword)
-        if found != expected.strip():
-            raise ReportError(
-                f"study {query.study_instance_uid}: its stored attributes name {keyword} "
-                f"{found!r}, its record {expected!r}: receive the study again"
-            )
 
 
 def _first_evidence(header: Dataset, image: ImageReference) -> Dataset:
@@ -264,7 +147,3 @@ def _finish(report: Dataset, device: Device, image: ImageReference, created: dat
     report.SeriesDate, report.SeriesTime = report.ContentDate, report.ContentTime
     first = report.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence[0]
     first.ReferencedSOPSequence[0].ReferencedSOPClassUID = image.sop_class_uid
-
-
-def _plain(dataset: Dataset, keyword: str) -> str:
-    return str(dataset.get(keyword) or "").strip()

@@ -1,6 +1,6 @@
 """The words of a report: the sentence that a person reads first, and the search's parameters."""
 
-from dicom_node.report_codes import clean
+from dicom_node.report.codes import clean
 from storage.answer import Answer, Hit
 
 NOTICE = "Found by an algorithm and not reviewed by a person; not for diagnosis."

@@ -1,0 +1,81 @@
+"""What goes back for an answer: the report and, where it is wanted, the picture beside it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+
+from pydicom import Dataset
+from pydicom.uid import generate_uid
+
+from dicom_node.report.capture import make_picture
+from dicom_node.report.device import Device
+from dicom_node.report.document import make_report
+from dicom_node.report.filing import CaseNumber, DocumentReference
+from dicom_node.settings import ReportSettings
+from storage.answer import Answer
+from storage.pictures import Pictures
+
+__all__ = ["CaseNumber", "Documents", "encoded", "make_documents"]
+
+
+@dataclass(frozen=True)
+class Documents:
+    """A report, and the picture that it refers to if there is one: each in its own series."""
+
+    report: Dataset
+    picture: Dataset | None
+
+
+def make_documents(
+    answer: Answer,
+    *,
+    device: Device,
+    rules: ReportSettings,
+    pictures: Callable[[], Pictures],
+    case_number: CaseNumber | None = None,
+    predecessor: DocumentReference | None = None,
+    created: datetime | None = None,
+) -> Documents:
+    """Makes what goes back for an answer, under UIDs of its own.
+
+    Args:
+        answer: what was found.
+        device: the author.
+        rules: what the site wants of a report.
+        pictures: gives the pictures of the answer's images; asked only if they are shown.
+        case_number: names the similar studies where their UIDs must not be told.
+        predecessor: the report that this one takes the place of.
+        created: when, by the clock of the site; now if not given.
+
+    Raises:
+        ReportError: the answer cannot be put in a report, or it would be filed wrongly.
+    """
+    created = created or datetime.now()
+    picture = None
+    if rules.picture:
+        picture = make_picture(
+            answer,
+            pictures(),
+            device=device,
+            sop_instance_uid=generate_uid(prefix=None),
+            series_instance_uid=generate_uid(prefix=None),
+            created=created,
+            case_number=case_number,
+        )
+    report = make_report(
+        answer,
+        device=device,
+        sop_instance_uid=generate_uid(prefix=None),
+        series_instance_uid=generate_uid(prefix=None),
+        created=created,
+        predecessor=predecessor,
+    )
+    return Documents(report, picture)
+
+
+def encoded(document: Dataset) -> bytes:
+    """The document as a DICOM file (PS3.10)."""
+    buffer = BytesIO()
+    document.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()

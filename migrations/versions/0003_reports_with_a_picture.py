@@ -1,0 +1,62 @@
+"""Reports with a picture, storage commitment for what was sent, and the key of case numbers.
+
+Revision: 0003, after 0002.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+NOT_COMMITTED = sa.text("commitment IN ('wanted', 'asked')")
+
+
+def upgrade() -> None:
+    op.add_column("reports", sa.Column("picture_sop_instance_uid", sa.Text(), nullable=True))
+    op.add_column("reports", sa.Column("picture_dicom", sa.LargeBinary(), nullable=True))
+    op.create_unique_constraint(
+        op.f("uq_reports_picture_sop_instance_uid"), "reports", ["picture_sop_instance_uid"]
+    )
+    op.add_column("sends", sa.Column("taken", postgresql.JSONB(), nullable=True))
+    op.add_column("sends", sa.Column("commitment", sa.Text(), nullable=True))
+    op.add_column(
+        "sends", sa.Column("commitment_asked_at", sa.DateTime(timezone=True), nullable=True)
+    )
+    op.add_column("sends", sa.Column("transaction_uid", sa.Text(), nullable=True))
+    op.create_unique_constraint(op.f("uq_sends_transaction_uid"), "sends", ["transaction_uid"])
+    op.create_check_constraint(
+        op.f("ck_sends_commitment"),
+        "sends",
+        "commitment IN ('wanted', 'asked', 'committed', 'failed')",
+    )
+    op.create_index(
+        "ix_sends_commitment",
+        "sends",
+        ["node", "commitment_asked_at"],
+        postgresql_where=NOT_COMMITTED,
+    )
+    op.create_table(
+        "secrets",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value", sa.LargeBinary(), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_secrets")),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("secrets")
+    op.drop_index("ix_sends_commitment", table_name="sends", postgresql_where=NOT_COMMITTED)
+    for column in ("transaction_uid", "commitment_asked_at", "commitment", "taken"):
+        op.drop_column("sends", column)
+    for column in ("picture_dicom", "picture_sop_instance_uid"):
+        op.drop_column("reports", column)
