@@ -183,9 +183,9 @@ def test_the_port_is_free_at_once_after_a_shutdown(free_port: int) -> None:
             assert _answers(free_port)
 
 
-@pytest.fixture
-def few_descriptors() -> Iterator[int]:
-    """A dozen descriptors are left to this process."""
+@contextmanager
+def few_descriptors(left: int) -> Iterator[None]:
+    """So many descriptors are left to this process."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     used = max(int(entry.name) for entry in Path("/proc/self/fd").iterdir())
     resource.setrlimit(resource.RLIMIT_NOFILE, (used + 20, hard))
@@ -193,20 +193,25 @@ def few_descriptors() -> Iterator[int]:
     with suppress(OSError):
         while True:
             taken.append(os.dup(0))
-    for _ in range(12):
+    for _ in range(left):
         os.close(taken.pop())
-    yield 12
-    for descriptor in taken:
-        os.close(descriptor)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        yield
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_silent_connections_that_take_all_descriptors_are_cut_off(
-    free_port: int, few_descriptors: int
-) -> None:
+def test_silent_connections_that_take_all_descriptors_are_cut_off(free_port: int) -> None:
     """Else nobody would be let in again: with no descriptor left, every accept fails."""
     with listening(free_port, patience_s=0.1), ExitStack() as stack:
-        peers = [stack.enter_context(_connected(free_port)) for _ in range(few_descriptors - 4)]
+        # made before descriptors run out, for both ends live in this process
+        peers = [stack.enter_context(socket.socket()) for _ in range(8)]
+        stack.enter_context(few_descriptors(4))
+        for peer in peers:
+            peer.settimeout(WAIT_S)
+            peer.connect(("127.0.0.1", free_port))
         assert all(_has_ended(peer) for peer in peers)
         stack.close()
         wait_until(lambda: _answers(free_port), "a new connection to be served")
