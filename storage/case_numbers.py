@@ -38,7 +38,7 @@ def case_number(key: bytes, study_instance_uid: str) -> str:
 
     Among a million studies two share one with a probability of 4 in 10 million.
     """
-    digest = hmac.digest(key, study_instance_uid.encode("ascii"), "sha256")
+    digest = hmac.digest(key, study_instance_uid.encode(), "sha256")
     symbols = base64.b32encode(digest).decode("ascii").translate(SYMBOLS)
     groups = (symbols[start : start + GROUP] for start in range(0, GROUPS * GROUP, GROUP))
     return "-".join(groups)

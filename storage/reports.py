@@ -12,6 +12,11 @@ from storage.queue import SENDS
 from storage.tables import Report, Send, Study
 
 
+_UNSENT = {"state": "queued", "attempts": 0} | dict.fromkeys(
+    ("reason", "finished_at", "taken", "commitment", "commitment_asked_at", "transaction_uid")
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class NewReport:
     """A report's DICOM file and what names it, and the file of its picture if it has one."""
@@ -51,7 +56,7 @@ def send_to(connection: Connection, report_id: int, *, peer: str, node: str) -> 
         .values(report_id=report_id, peer=peer, node=node)
         .on_conflict_do_update(
             index_elements=[Send.report_id, Send.peer],
-            set_={"state": "queued", "attempts": 0, "run_after": func.now(), "reason": None},
+            set_={**_UNSENT, "run_after": func.now()},
             where=Send.state.in_(("done", "failed")),
         )
     )
