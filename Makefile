@@ -54,10 +54,12 @@ bench: venv system  ## the figures of docs/benchmarks.md
 	$(BIN)/python -m benchmarks.pixels_series
 	$(BIN)/python -m benchmarks.pixels_single --data ../shared/data 2>/dev/null
 	$(BIN)/python -m benchmarks.time_to_report
+	$(BIN)/python -m benchmarks.report
 	$(BIN)/python -m benchmarks.receiving
 	$(BIN)/python -m benchmarks.time_to_searchable
 	$(BIN)/python -m benchmarks.misfortunes
 	$(BIN)/python -m benchmarks.kills
+	$(BIN)/python -m benchmarks.delivery_kills
 
 .PHONY: clean
 clean:  ## removes the environment and the demo's folder

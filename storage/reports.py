@@ -1,5 +1,6 @@
 """Reports as they were made, and their way to the peers that are to have them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -10,7 +11,6 @@ from sqlalchemy.engine import Connection
 from storage.database import notify
 from storage.queue import SENDS
 from storage.tables import Report, Send, Study
-
 
 _UNSENT = {"state": "queued", "attempts": 0} | dict.fromkeys(
     ("reason", "finished_at", "taken", "commitment", "commitment_asked_at", "transaction_uid")
@@ -61,6 +61,34 @@ def send_to(connection: Connection, report_id: int, *, peer: str, node: str) -> 
         )
     )
     notify(connection, SENDS.topic)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendState:
+    """How far a report has come on its way to a peer; the words are those of ``tables.Send``."""
+
+    peer: str
+    state: str
+    attempts: int
+    reason: str | None
+    taken: Sequence[Mapping[str, str]] | None
+    commitment: str | None
+
+
+def sends_of(connection: Connection, report_id: int) -> list[SendState]:
+    """The sends of a report, in the order in which they were first queued."""
+    columns = (getattr(Send, field.name) for field in fields(SendState))
+    rows = connection.execute(
+        select(*columns).where(Send.report_id == report_id).order_by(Send.id)
+    )
+    return [SendState(**row._asdict()) for row in rows]
+
+
+def hold_study(connection: Connection, study_id: int) -> None:
+    """Until the transaction ends nobody closes the study, nor holds it to make a report."""
+    connection.execute(
+        select(Study.id).where(Study.id == study_id).with_for_update(key_share=True)
+    ).one()
 
 
 def load(connection: Connection, report_id: int) -> StoredReport:

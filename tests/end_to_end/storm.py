@@ -63,12 +63,16 @@ def _slice(study: str, place: int) -> Dataset:
 
 
 class Sender(threading.Thread):
-    """Sends study after study with storescu, each again until all of it was acknowledged."""
+    """Sends study after study with storescu, each again until all of it was acknowledged.
 
-    def __init__(self, name: str, port: int, folder: Path) -> None:
+    It rests for ``rest_s`` after each study.
+    """
+
+    def __init__(self, name: str, port: int, folder: Path, *, rest_s: float = 0.0) -> None:
         super().__init__(name=name, daemon=True)
         self._port = port
         self._folder = folder
+        self._rest_s = rest_s
         self._stop_asked = threading.Event()
         self.acknowledged: Counter[Path] = Counter()
         """How often each file was answered with Success."""
@@ -89,6 +93,7 @@ class Sender(threading.Thread):
                 if not self._send(files):
                     pause.wait(0.1)
             self.studies += 1
+            self._stop_asked.wait(self._rest_s)
 
     def _send(self, files: Sequence[Path]) -> bool:
         """One run of storescu; True if it got through to the end."""
@@ -123,9 +128,14 @@ class Storm:
     kills: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def over(cls, node: Node, folder: Path, *, senders: int = 4, seed: int = 1) -> "Storm":
+    def over(
+        cls, node: Node, folder: Path, *, senders: int = 4, seed: int = 1, rest_s: float = 0.0
+    ) -> "Storm":
         """Starts the senders; the node may be started already or not."""
-        crew = [Sender(f"STORM{place}", node.port, folder / str(place)) for place in range(senders)]
+        crew = [
+            Sender(f"STORM{place}", node.port, folder / str(place), rest_s=rest_s)
+            for place in range(senders)
+        ]
         for sender in crew:
             sender.start()
         return cls(node, crew, random.Random(seed))
