@@ -1,7 +1,7 @@
 """The spool emptied by the site's rule: the node is no archive.
 
 What an answer needs later is kept with the vector in the database. Only files of studies that
-were worked, or failed long ago, are removed.
+were worked, or failed long ago, are removed. The pictures of reports go the same way.
 """
 
 import logging
@@ -17,7 +17,7 @@ from dicom_node.rounds import run_rounds
 from dicom_node.settings import SpoolSettings
 from dicom_node.spool import Spool
 from dicom_node.surplus_files import remove_surplus_files
-from storage import surplus
+from storage import reports, surplus
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +32,24 @@ class Retention:
     Args:
         engine, spool: what is kept, and where it lies.
         settings: for how long.
+        pictures_days: how long the pictures of reports stay in the database once they were sent.
         node: this node's device UID; files at other nodes are theirs to remove.
     """
 
-    def __init__(self, engine: Engine, spool: Spool, settings: SpoolSettings, *, node: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        spool: Spool,
+        settings: SpoolSettings,
+        *,
+        node: str,
+        pictures_days: float = 7,
+    ) -> None:
         self._engine = engine
         self._spool = spool
         self._settings = settings
         self._node = node
+        self._pictures = timedelta(pictures_days)
 
     def run(self, stop: threading.Event) -> None:
         """Sweeps until told to stop."""
@@ -59,6 +69,8 @@ class Retention:
         remove_surplus_files(self._engine, self._spool, node=self._node)
         removed = sum(self._removed_by(release) for release in self._rules())
         self._remove_empty_days()
+        with self._engine.begin() as connection:
+            reports.drop_pictures(connection, older_than=self._pictures)
         if removed:
             log.info("%d files removed from the spool: their time was over", removed)
         return removed

@@ -16,6 +16,7 @@ from dicom_node.child_process import ChildProcess, StartError
 from dicom_node.database import NodeDatabase, node_database
 from dicom_node.delivery import Delivery
 from dicom_node.http.app import make_app
+from dicom_node.http.reports import report_routes
 from dicom_node.http.service import HttpService
 from dicom_node.identity import device_uid
 from dicom_node.intake import Intake
@@ -23,6 +24,7 @@ from dicom_node.metrics import Metrics, metrics_of
 from dicom_node.precedence import behind
 from dicom_node.queue_watch import QueueWatch
 from dicom_node.receiver import Receiver
+from dicom_node.reporting import Reporting
 from dicom_node.retention import Retention
 from dicom_node.rounds import StoppedWaitingError
 from dicom_node.settings import Settings
@@ -151,7 +153,13 @@ def _running_parts(
     runs: dict[str, Callable[[threading.Event], None]] = {
         "intake": behind(intake.run) if settings.work.receiving_first else intake.run,
         "delivery": Delivery(engine, settings, node=node).run,
-        "retention": Retention(engine, spool, settings.spool, node=node).run,
+        "retention": Retention(
+            engine,
+            spool,
+            settings.spool,
+            node=node,
+            pictures_days=settings.report.keep_pictures_days,
+        ).run,
         "queue watch": QueueWatch(
             engine, receiver.queue_is_full, node=node, most=settings.pressure.max_queued
         ).run,
@@ -182,5 +190,7 @@ def _http(settings: Settings, parts: _Parts) -> HttpService:
         away = {} if figures.answers(looking) else {"database": "it does not answer"}
         return {**parts.dead(), **away}
 
-    app = make_app(alive=parts.dead, ready=missing, scrape=parts.metrics.text)
+    node = device_uid(settings.data_folder)
+    more = report_routes(Reporting(parts.database.engine, settings, node=node))
+    app = make_app(alive=parts.dead, ready=missing, scrape=parts.metrics.text, more=more)
     return HttpService(settings.http, app)

@@ -175,11 +175,13 @@ class ReportSettings(Section):
 
     ``privacy`` "identified" names similar studies by their UIDs and dates; "pseudonymous" gives
     them case numbers, no UIDs and no dates (``likeness case`` finds them again). ``send_to`` names
-    peers that get every report, beside those that ``reports_to`` of the sender names.
+    peers that get every report, beside those that ``reports_to`` of the sender names. A picture is
+    some MB large: it stays in the database for ``keep_pictures_days`` once it was sent.
     """
 
     sop_class: Literal["comprehensive 3d", "comprehensive", "enhanced"] = "comprehensive 3d"
     picture: bool = True
+    keep_pictures_days: float = Field(default=7, ge=0)
     privacy: Literal["identified", "pseudonymous"] = "identified"
     send_to: tuple[str, ...] = ()
 

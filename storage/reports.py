@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, insert, select
+from sqlalchemy import Select, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.engine import Connection
 
@@ -78,9 +79,7 @@ class SendState:
 def sends_of(connection: Connection, report_id: int) -> list[SendState]:
     """The sends of a report, in the order in which they were first queued."""
     columns = (getattr(Send, field.name) for field in fields(SendState))
-    rows = connection.execute(
-        select(*columns).where(Send.report_id == report_id).order_by(Send.id)
-    )
+    rows = connection.execute(select(*columns).where(Send.report_id == report_id).order_by(Send.id))
     return [SendState(**row._asdict()) for row in rows]
 
 
@@ -104,6 +103,25 @@ def latest(connection: Connection, study_id: int) -> StoredReport | None:
         _columns().where(Report.study_id == study_id).order_by(Report.id.desc()).limit(1)
     ).one_or_none()
     return None if row is None else StoredReport(**row._asdict())
+
+
+def drop_pictures(connection: Connection, *, older_than: timedelta) -> int:
+    """Removes pictures that were made so long ago and are needed for no send; returns how many.
+
+    A picture may still be needed while its report waits to be sent, was given up (somebody may
+    ask for a retry), or its peer has not promised yet to keep it.
+    """
+    needed = exists().where(
+        Send.report_id == Report.id,
+        or_(Send.state != "done", Send.commitment.in_(("wanted", "asked"))),
+    )
+    return connection.execute(
+        update(Report)
+        .where(
+            Report.picture_dicom.is_not(None), Report.created_at <= func.now() - older_than, ~needed
+        )
+        .values(picture_dicom=None)
+    ).rowcount
 
 
 def count(connection: Connection) -> int:

@@ -283,7 +283,14 @@ class Report(Base):
     """A Structured Report as it was made, byte for byte, and the picture that goes with it."""
 
     __tablename__ = "reports"
-    __table_args__ = (Index("ix_reports_study", "study_id"),)
+    __table_args__ = (
+        Index("ix_reports_study", "study_id"),
+        Index(
+            "ix_reports_pictures",
+            "created_at",
+            postgresql_where=text("picture_dicom IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[int] = _identity()
     study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))

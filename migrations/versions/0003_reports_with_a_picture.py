@@ -12,6 +12,7 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+WITH_PICTURE = sa.text("picture_dicom IS NOT NULL")
 NOT_COMMITTED = sa.text("commitment IN ('wanted', 'asked')")
 
 
@@ -21,6 +22,7 @@ def upgrade() -> None:
     op.create_unique_constraint(
         op.f("uq_reports_picture_sop_instance_uid"), "reports", ["picture_sop_instance_uid"]
     )
+    op.create_index("ix_reports_pictures", "reports", ["created_at"], postgresql_where=WITH_PICTURE)
     op.add_column("sends", sa.Column("taken", postgresql.JSONB(), nullable=True))
     op.add_column("sends", sa.Column("commitment", sa.Text(), nullable=True))
     op.add_column(
@@ -58,5 +60,6 @@ def downgrade() -> None:
     op.drop_index("ix_sends_commitment", table_name="sends", postgresql_where=NOT_COMMITTED)
     for column in ("transaction_uid", "commitment_asked_at", "commitment", "taken"):
         op.drop_column("sends", column)
+    op.drop_index("ix_reports_pictures", table_name="reports", postgresql_where=WITH_PICTURE)
     for column in ("picture_dicom", "picture_sop_instance_uid"):
         op.drop_column("reports", column)

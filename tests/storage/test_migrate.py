@@ -103,3 +103,11 @@ def test_the_upgrade_can_be_taken_back(engine: Engine) -> None:
     assert _catalogue(engine) == before
     with engine.connect() as connection:
         assert set(connection.execute(text("SELECT state FROM studies")).scalars()) == {"indexed"}
+
+
+def test_the_last_upgrade_can_be_taken_back_and_made_again(engine: Engine) -> None:
+    newest = _catalogue(engine)
+    command.downgrade(migration_config(engine), "0002")
+    assert _catalogue(engine) != newest
+    migrate(engine)
+    assert _catalogue(engine) == newest

@@ -1,6 +1,7 @@
 """Reports and pictures as they are kept, and the way to their peers."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -90,6 +91,33 @@ def test_a_report_that_is_being_sent_is_left_alone(engine: Engine) -> None:
         SENDS.claim(connection, node=NODE, lease_s=60)
         reports.send_to(connection, report, peer="pacs", node=NODE)
         assert _sends(connection) == [(report, "pacs", "running", 1)]
+
+
+@pytest.mark.parametrize(
+    ("days", "send", "left"),
+    [
+        (1, "'done', NULL", True),
+        (0, "'done', NULL", False),
+        (0, "'done', 'committed'", False),
+        (0, "'done', 'asked'", True),
+        (0, "'queued', NULL", True),
+        (0, "'failed', NULL", True),
+        (0, None, False),
+    ],
+)
+def test_a_picture_goes_when_no_send_needs_it(
+    engine: Engine, days: int, send: str | None, left: bool
+) -> None:
+    with engine.begin() as connection:
+        new = _report(_study(connection), picture_sop_instance_uid="1.9.2", picture_dicom=b"pic")
+        report = reports.add(connection, new)
+        if send is not None:
+            reports.send_to(connection, report, peer="pacs", node=NODE)
+            connection.execute(text(f"UPDATE sends SET (state, commitment) = ({send})"))
+        assert reports.drop_pictures(connection, older_than=timedelta(days)) == (not left)
+        stored = reports.load(connection, report)
+    assert (stored.picture_dicom is not None) == left
+    assert (stored.dicom, stored.picture_sop_instance_uid) == (b"report", "1.9.2")
 
 
 def test_pictures_are_found_by_image_and_space(engine: Engine) -> None:
