@@ -115,6 +115,7 @@ def keep_report(
         case_number=_case_number(connection, settings),
         predecessor=_reference(reports.latest(connection, answer.query.id)),
     )
+    picture = made.picture
     return reports.add(
         connection,
         reports.NewReport(
@@ -124,8 +125,8 @@ def keep_report(
             sop_class_uid=made.report.SOPClassUID,
             sop_instance_uid=made.report.SOPInstanceUID,
             dicom=encoded(made.report),
-            picture_sop_instance_uid=made.picture and made.picture.SOPInstanceUID,
-            picture_dicom=made.picture and encoded(made.picture),
+            picture_sop_instance_uid=None if picture is None else str(picture.SOPInstanceUID),
+            picture_dicom=None if picture is None else encoded(picture),
         ),
     )
 

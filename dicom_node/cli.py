@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 from tqdm import tqdm
 
-from dicom_node import answering, asking, scu
+from dicom_node import asking, cases, scu
 from dicom_node.child_process import StartError
 from dicom_node.console import answer_json, answer_text
 from dicom_node.database import open_database
@@ -22,6 +22,14 @@ from dicom_node.ingest import Ingest, files_under
 from dicom_node.logs import configure_logging
 from dicom_node.received import UnreadableError
 from dicom_node.report.filing import ReportError
+from dicom_node.report_facts import as_png, facts
+from dicom_node.reporting import (
+    NoPictureError,
+    Reporting,
+    Standing,
+    UnknownPeerError,
+    picture_of,
+)
 from dicom_node.scp import PortTakenError
 from dicom_node.serve import serve
 from dicom_node.settings import Settings
@@ -32,9 +40,10 @@ from dicom_node.tls import TlsError
 from encoders import registry
 from encoders.encoder import EncoderError
 from encoders.image import PixelError
-from storage import labels, reports, sends, snapshot, studies
+from storage import audit, labels, sends, snapshot, studies
 from storage.database import DatabaseError
 from storage.index import VectorIndex, snapshot_path
+from storage.reports import SendState
 from storage.search import SearchError
 
 KNOWN_FAULTS = (
@@ -42,6 +51,7 @@ KNOWN_FAULTS = (
     IdentityError,
     PixelError,
     HttpPortTakenError,
+    NoPictureError,
     PortTakenError,
     TlsError,
     EncoderError,
@@ -49,6 +59,7 @@ KNOWN_FAULTS = (
     SearchError,
     SettingsError,
     StartError,
+    UnknownPeerError,
     UnreadableError,
     labels.LabelError,
     scu.SendError,
@@ -56,13 +67,16 @@ KNOWN_FAULTS = (
 )
 """What a person can do something about: told in one line, without a traceback."""
 
+TALKING = frozenset({"serve", "demo"})
+"""Verbs whose log is for somebody."""
+
 Verb = Callable[[argparse.Namespace, Settings], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb and returns the exit code."""
     chosen = _parser().parse_args(arguments)
-    configure_logging(logging.INFO if chosen.verb in {"serve", "demo"} else logging.WARNING)
+    configure_logging(logging.INFO if chosen.verb in TALKING else logging.WARNING)
     verb: Verb = chosen.run
     try:
         return verb(chosen, load_settings(chosen.settings))
@@ -145,35 +159,100 @@ def run_search(chosen: argparse.Namespace, settings: Settings) -> int:
 
 
 def run_report(chosen: argparse.Namespace, settings: Settings) -> int:
-    """The Structured Report on a study, as a file: the one that was made, else a new one."""
-    with open_database(settings) as engine, engine.begin() as connection:
-        state = studies.state_of(connection, chosen.study)
-        if state is None:
-            raise SearchError(f"study {chosen.study} is not in this archive")
-        report = reports.latest(connection, state.id)
-        if report is None or report.revision != state.revision:
-            space = asking.space_in_use(connection)
-            answer = answering.ask(
-                connection,
-                asking.read_only_index(connection, settings, space),
-                state.id,
-                space=space,
-                settings=settings,
-                asked_by="cli",
-            )
-            row = answering.keep_report(
-                connection,
-                answer,
-                revision=state.revision,
-                device_uid=device_uid(settings.data_folder),
-                settings=settings,
-            )
-            report = reports.load(connection, row)
+    """The report on a study, as files or sent: the one that was made, else a new one."""
+    _check_report_options(chosen)
+    only_looks = not (chosen.output or chosen.picture or chosen.send is not None or chosen.new)
+    with open_database(settings) as engine:
+        reporting = Reporting(engine, settings, node=device_uid(settings.data_folder))
+        peers = [] if chosen.send is None else reporting.receivers(chosen.send or None)
+        if chosen.send is not None and not peers:
+            return _could_not("report.send_to names no peer: name one after --send")
+        if only_looks:
+            standing = reporting.newest(chosen.study)
+        else:
+            standing = reporting.make(chosen.study, asked_by="cli", again=chosen.new)
+        if standing.report is None and not only_looks:
+            return _could_not(standing.why_no_report())
+        sends = _hand_over(standing, reporting, peers, chosen)
+    if chosen.json:
+        _print_json(facts(standing, sends))
+    return 0
+
+
+def _check_report_options(chosen: argparse.Namespace) -> None:
+    to_stdout = str(chosen.output) == "-"
+    if not (chosen.output or chosen.picture or chosen.json or chosen.send is not None):
+        chosen.misused("give at least one of -o, --picture, --send, --json")
+    if chosen.picture and chosen.picture.suffix.lower() not in {".dcm", ".png"}:
+        chosen.misused("--picture: the file's name ends in .dcm or .png")
+    if to_stdout and chosen.json:
+        chosen.misused("-o - and --json both write to standard output")
+    if to_stdout and sys.stdout.isatty():
+        chosen.misused("-o -: standard output is a terminal, and the report is binary")
+
+
+def _hand_over(
+    standing: Standing, reporting: Reporting, peers: Sequence[str], chosen: argparse.Namespace
+) -> list[SendState]:
+    """Writes the report, queues it for the peers, and returns all its sends."""
+    report = standing.report
+    if report is None:
+        return []
+    if chosen.output:
+        _write(chosen.output, report.dicom)
+        _say(f"report {report.sop_instance_uid} written to {chosen.output}")
+    if chosen.picture:
+        picture = picture_of(report)
+        _write(
+            chosen.picture, as_png(picture) if chosen.picture.suffix.lower() == ".png" else picture
+        )
+        _say(f"picture {report.picture_sop_instance_uid} written to {chosen.picture}")
+    sends = reporting.send(report, peers)
+    for peer in peers:
+        _say(f"queued for {peer}: `likeness serve` on this data folder sends it")
+    return sends
+
+
+def _write(path: Path, content: bytes) -> None:
+    if str(path) == "-":
+        sys.stdout.buffer.write(content)
+        return
     try:
-        chosen.output.write_bytes(report.dicom)
+        path.write_bytes(content)
     except OSError as fault:
-        return _could_not(f"{chosen.output} cannot be written: {fault.strerror}")
-    _say(f"report {report.sop_instance_uid} written to {chosen.output}")
+        raise OSError(f"{path} cannot be written: {fault.strerror}") from fault
+
+
+def run_case(chosen: argparse.Namespace, settings: Settings) -> int:
+    """The study that a pseudonymous report means by a case number, or a study's case number."""
+    if (chosen.number is None) == (chosen.of is None):
+        chosen.misused("give a case number, or a study with --of")
+    with open_database(settings) as engine, engine.begin() as connection:
+        if chosen.of is not None:
+            number, study = cases.case_of_study(connection, chosen.of)
+            found = [study]
+        else:
+            number, found = chosen.number, cases.studies_of_case(connection, chosen.number)
+            uids = [study.study_instance_uid for study in found]
+            audit.record_lookup(connection, number, uids, asked_by=f"cli:{cases.who_asks()}")
+    if not found:
+        return _could_not(f"no study of this archive has the case number {number}")
+    if chosen.json:
+        _print_json(cases.case_json(number, found))
+    else:
+        print(number if chosen.of is not None else cases.case_text(found))
+    return 0
+
+
+def run_conformance(chosen: argparse.Namespace, settings: Settings) -> int:
+    """The DICOM conformance statement (PS3.2) of this node as it is set."""
+    from dicom_node.conformance.statement import statement  # noqa: PLC0415  (nobody else needs it)
+
+    text = statement(settings)
+    if chosen.output is None:
+        print(text)
+    else:
+        _write(chosen.output, text.encode())
     return 0
 
 
@@ -319,7 +398,7 @@ def _parser() -> argparse.ArgumentParser:
 def _verb(verbs: Any, name: str, run: Verb) -> argparse.ArgumentParser:
     text = (run.__doc__ or "").splitlines()[0]
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, misused=parser.error)
     return parser
 
 
@@ -343,13 +422,35 @@ def _add_study_verbs(verbs: Any) -> None:
     search.add_argument("question", metavar="STUDY_UID|FILE")
     search.add_argument("-k", type=_positive, help="how many hits at most")
     search.add_argument("--json", action="store_true")
-    report = _verb(verbs, "report", run_report)
-    report.add_argument("study", metavar="STUDY_UID")
-    report.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    _add_report_verbs(verbs)
     _verb(verbs, "close", run_close).add_argument("study", metavar="STUDY_UID")
     _verb(verbs, "failed", run_failed).add_argument("--json", action="store_true")
     retry = _verb(verbs, "retry", run_retry)
     retry.add_argument("study", nargs="?", metavar="STUDY_UID", help="default: all")
+
+
+def _add_report_verbs(verbs: Any) -> None:
+    report = _verb(verbs, "report", run_report)
+    report.add_argument("study", metavar="STUDY_UID")
+    report.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="the SR; - for standard output"
+    )
+    report.add_argument(
+        "--picture", type=Path, metavar="FILE", help=".dcm: Secondary Capture; .png: the image"
+    )
+    report.add_argument(
+        "--new", action="store_true", help="make one that takes the place of the one there is"
+    )
+    report.add_argument(
+        "--send", nargs="*", metavar="PEER", help="queue it; default: report.send_to"
+    )
+    report.add_argument(
+        "--json", action="store_true", help="what is known of it; by itself, makes none"
+    )
+    case = _verb(verbs, "case", run_case)
+    case.add_argument("number", nargs="?", metavar="NUMBER", help="as in a report")
+    case.add_argument("--of", metavar="STUDY_UID", help="print this study's number instead")
+    case.add_argument("--json", action="store_true")
 
 
 def _positive(text: str) -> int:
@@ -360,6 +461,8 @@ def _positive(text: str) -> int:
 
 
 def _add_other_verbs(verbs: Any) -> None:
+    conformance = _verb(verbs, "conformance", run_conformance)
+    conformance.add_argument("-o", "--output", type=Path, metavar="FILE")
     encoders = verbs.add_parser("encoders", help="The encoders: list, check.")
     actions = encoders.add_subparsers(dest="action", required=True)
     _verb(actions, "list", run_encoders_list).add_argument("--json", action="store_true")

@@ -2,14 +2,18 @@
 
 import logging
 import threading
+from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Row
 
-from dicom_node import scu
 from dicom_node.queue_rounds import QueueRounds
+from dicom_node.report_sending import send_report
+from dicom_node.scu import SendError
 from dicom_node.settings import Settings
-from storage import reports
+from storage import reports, sends
 from storage.queue import SENDS, RetryRule
+from storage.sends import SOPReference
 
 log = logging.getLogger(__name__)
 
@@ -39,28 +43,42 @@ class Delivery:
             if row is None:
                 return False
             report = reports.load(connection, row.report_id)
-        fault = self._send(row.peer, report)
+        try:
+            taken = self._send(row.peer, report)
+        except SendError as fault:
+            self._not_sent(row, report, str(fault))
+        else:
+            self._sent(row, report, taken)
+        return True
+
+    def _sent(
+        self,
+        row: Row[*tuple[Any, ...]],
+        report: reports.StoredReport,
+        taken: Sequence[SOPReference],
+    ) -> None:
+        peer = self._settings.peer_named(row.peer)
+        wanted = peer is not None and peer.storage_commitment
         with self._engine.begin() as connection:
-            if fault is None:
-                SENDS.done(connection, row.id)
-                log.info("report on %s sent to %s", report.study_instance_uid, row.peer)
-                return True
+            sends.sent(connection, row, taken, commitment_wanted=wanted)
+        log.info("report on %s sent to %s", report.study_instance_uid, row.peer)
+
+    def _not_sent(
+        self, row: Row[*tuple[Any, ...]], report: reports.StoredReport, fault: str
+    ) -> None:
+        with self._engine.begin() as connection:
             again = SENDS.again(connection, row, fault, self._rule)
         outcome = "will be tried again" if again else "given up; `likeness retry` sends it again"
         log.warning("report on %s not sent, %s: %s", report.study_instance_uid, outcome, fault)
-        return True
 
-    def _send(self, peer_name: str, report: reports.StoredReport) -> str | None:
+    def _send(self, peer_name: str, report: reports.StoredReport) -> list[SOPReference]:
         peer = self._settings.peer_named(peer_name)
         if peer is None:
-            return f"the settings name no peer {peer_name!r}"
-        try:
-            scu.send(
-                peer,
-                report.dicom,
-                calling_ae=self._settings.dicom.ae_title,
-                tls=self._settings.tls,
-            )
-        except scu.SendError as fault:
-            return str(fault)
-        return None
+            raise SendError(f"the settings name no peer {peer_name!r}")
+        return send_report(
+            peer,
+            report.dicom,
+            report.picture_dicom,
+            calling_ae=self._settings.dicom.ae_title,
+            tls=self._settings.tls,
+        )

@@ -164,6 +164,7 @@ def reference_of(chosen: ChosenImage, rules: Mapping[str, Any]) -> ImageReferenc
         view=header.view_position,
         laterality=header.laterality,
         burned_in=header.burned_in,
+        lossy=header.lossy,
         slice_rule=chosen.rule,
         pixel_rules=dict(rules),
     )

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from dicom_node.event_information import CommitmentResult
+
 
 class AssociationAccepted(NamedTuple):
     """An association was established."""
@@ -29,9 +31,17 @@ class InstanceAnswered(NamedTuple):
     spool_name: str | None
 
 
-Event = AssociationAccepted | AssociationEnded | InstanceAnswered
+class CommitmentReported(NamedTuple):
+    """A peer reported on a storage commitment, and gets Success for that."""
+
+    association: int
+    calling_ae: str
+    result: CommitmentResult
+
+
+Event = AssociationAccepted | AssociationEnded | InstanceAnswered | CommitmentReported
 Tell = Callable[[Event], None]
-"""Takes one event; called from many threads, and before the C-STORE's response is sent."""
+"""Takes one event; called from many threads, and before the response is sent."""
 
 OUTCOMES = ("released", "aborted", "rejected", "broken", "timed out")
 """Of an association: how it can end."""

@@ -1,4 +1,7 @@
-"""The Storage SCP: listens, lets in whom it should, and gives each instance to the spool."""
+"""The Storage SCP: listens, lets in whom it should, and gives each instance to the spool.
+
+It is also where peers report on the storage commitment that they were asked for.
+"""
 
 import itertools
 import logging
@@ -8,10 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dicom_node.admission import VERIFICATION, Admission
+from dicom_node.commitment_report import IncomingReport
 from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.pressure import Pressure
-from dicom_node.receiver_events import AssociationAccepted, AssociationEnded, Tell
+from dicom_node.receiver_events import (
+    AssociationAccepted,
+    AssociationEnded,
+    CommitmentReported,
+    Tell,
+)
 from dicom_node.settings import Settings
+from dicom_node.sop_classes import reporting_contexts
 from dicom_node.spool import Spool
 from dicom_node.storing import (
     OUT_OF_RESOURCES,
@@ -21,7 +31,13 @@ from dicom_node.storing import (
 )
 from dicom_node.tls import server_context
 from dicom_node.tls_faults import handshake_fault
-from dicom_node.upper_layer.association import Answer, Association, Identity, StoreRequest
+from dicom_node.upper_layer.association import (
+    Answer,
+    Association,
+    EventReport,
+    Identity,
+    StoreRequest,
+)
 from dicom_node.upper_layer.command import CommandError
 from dicom_node.upper_layer.items import ProtocolError
 from dicom_node.upper_layer.listener import Connection, Listener
@@ -89,6 +105,7 @@ class Scp:
         queue_is_full: Callable[[], bool],
     ) -> None:
         self.dicom = settings.dicom
+        self.committing = [peer for peer in settings.peers if peer.storage_commitment]
         self.contexts = contexts
         self.spool = spool
         self.tell = tell
@@ -141,6 +158,13 @@ class Scp:
             return rejection
         self.tell(AssociationAccepted(visit.number, request.calling, visit.connection.address))
         return None
+
+    def reporting_contexts(self, calling: str, address: str) -> Contexts:
+        """What a requestor may be the SCP of: a peer that is asked for storage commitment."""
+        asked = any(
+            peer.ae_title == calling and peer.may_call_from(address) for peer in self.committing
+        )
+        return reporting_contexts() if asked else {}
 
     def _serve(self, connection: Connection, tls: ssl.SSLContext | None) -> None:
         visit = _Visit(self, connection, next(self._numbers))
@@ -206,6 +230,10 @@ class _Visit:
         return self.scp.contexts
 
     @property
+    def reporting_contexts(self) -> Contexts:
+        return self.scp.reporting_contexts(self.calling, self.connection.address)
+
+    @property
     def max_pdu(self) -> int:
         return self.scp.dicom.max_pdu
 
@@ -233,6 +261,13 @@ class _Visit:
             longest=self.scp.dicom.max_instance_mb * MB,
             tell=self.scp.tell,
             refused=self._refused(request),
+        )
+
+    def report(self, request: EventReport) -> IncomingReport:
+        return IncomingReport(
+            request,
+            self.calling,
+            lambda result: self.scp.tell(CommitmentReported(self.number, self.calling, result)),
         )
 
     def _refused(self, request: StoreRequest) -> Answer | None:

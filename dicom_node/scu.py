@@ -1,28 +1,38 @@
-"""The Storage SCU and Verification SCU: what we send to peers."""
+"""Associations that we request, and the Verification SCU.
+
+``report_sending`` and ``commitment_request`` say what else goes over them.
+"""
 
 import logging
+import queue
 import socket
-from io import BytesIO
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
-import pydicom
 from pydicom.dataset import Dataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE, evt
+from pydicom.uid import UID
+from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse_primitives import N_EVENT_REPORT
 from pynetdicom.events import Event
-from pynetdicom.sop_class import Verification
 
 from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.settings import Peer, TlsSettings
+from dicom_node.sop_classes import RequestedContext, requested_contexts
 from dicom_node.tls import CallingContext, TlsError, client_context
 
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 30.0
+CONNECT_S = 10.0
 WARNINGS = range(0xB000, 0xC000)
 """PS3.4 B.2.3: stored, though with a remark (coerced, elements discarded)."""
 NO_TLS = TlsSettings()
+
+Handlers = Sequence[tuple[Any, ...]]
+"""What pynetdicom is to call on which event."""
 
 
 class SendError(Exception):
@@ -35,60 +45,70 @@ def echo(peer: Peer, *, calling_ae: str, tls: TlsSettings = NO_TLS) -> None:
     Raises:
         SendError: it does not answer, or not with Success; no TLS connection comes about.
     """
-    association = _associate(peer, calling_ae, Verification, tls)
-    try:
-        status = association.send_c_echo()
-        _expect_success(peer, "C-ECHO", status)
-    finally:
-        _release(association)
+    contexts = [entry for entry in requested_contexts() if entry.purpose == "verification"]
+    with associated(peer, contexts, calling_ae=calling_ae, tls=tls) as association:
+        expect_success(peer, "C-ECHO", association.send_c_echo())
 
 
-def send(peer: Peer, dicom: bytes, *, calling_ae: str, tls: TlsSettings = NO_TLS) -> None:
-    """Sends a DICOM file by C-STORE; a warning status counts as stored and is logged.
+@contextmanager
+def associated(
+    peer: Peer,
+    contexts: Sequence[RequestedContext],
+    *,
+    calling_ae: str,
+    tls: TlsSettings,
+    handlers: Handlers = (),
+) -> Iterator[Association]:
+    """An association with a peer that accepted one of ``contexts`` at least; released at the end.
 
     A peer with ``tls = true`` is called over TLS, with the files of ``tls``, or not at all.
 
     Raises:
-        SendError: the peer does not answer, takes no such SOP class, or refuses; no TLS
-            connection comes about.
+        SendError: the peer does not answer, or accepts none; no TLS connection comes about.
     """
-    dataset = pydicom.dcmread(BytesIO(dicom))
-    association = _associate(peer, calling_ae, UID(dataset.SOPClassUID), tls)
+    association = _associate(peer, contexts, calling_ae, tls, handlers)
     try:
-        try:
-            status = association.send_c_store(dataset)
-        except (ValueError, RuntimeError) as fault:
-            raise SendError(f"peer {_name(peer)}: C-STORE failed: {fault}") from fault
-        _expect_success(peer, "C-STORE", status)
+        yield association
     finally:
-        _release(association)
+        if association.is_established:
+            association.release()
 
 
-def _associate(peer: Peer, calling_ae: str, sop_class: UID, tls: TlsSettings) -> Association:
+def _associate(
+    peer: Peer,
+    contexts: Sequence[RequestedContext],
+    calling_ae: str,
+    tls: TlsSettings,
+    handlers: Handlers,
+) -> Association:
     if not peer.has_address:
         raise SendError(f"peer {peer.name}: the settings give no host and port")
     context = _context_for(peer, tls)
-    ae = AE(ae_title=calling_ae)
-    ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
-    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = TIMEOUT_S
-    ae.connection_timeout = 10.0
-    ae.add_requested_context(sop_class, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
     try:
-        association = ae.associate(
+        association = _our_ae(calling_ae).associate(
             peer.host,
             peer.port,
+            contexts=[build_context(entry.sop_class, entry.transfer_syntax) for entry in contexts],
             ae_title=peer.ae_title,
-            evt_handlers=[(evt.EVT_CONN_OPEN, handle_open)],
+            evt_handlers=[(evt.EVT_CONN_OPEN, handle_open), *handlers],
             tls_args=None if context is None else (context, peer.host),
         )
     except (OSError, UnicodeError) as fault:
-        raise SendError(f"peer {_name(peer)}: its host has no address: {fault}") from fault
+        raise SendError(f"peer {named(peer)}: its host has no address: {fault}") from fault
     if association.is_established:
         return association
     if context is not None and context.fault is not None:
-        raise SendError(f"peer {_name(peer)}: {context.fault}")
-    raise SendError(f"peer {_name(peer)}: {_why_not(association, sop_class)}")
+        raise SendError(f"peer {named(peer)}: {context.fault}")
+    raise SendError(f"peer {named(peer)}: {_why_not(association, contexts)}")
+
+
+def _our_ae(title: str) -> AE:
+    ae = AE(ae_title=title)
+    ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = TIMEOUT_S
+    ae.connection_timeout = CONNECT_S
+    return ae
 
 
 def _context_for(peer: Peer, tls: TlsSettings) -> CallingContext | None:
@@ -98,18 +118,25 @@ def _context_for(peer: Peer, tls: TlsSettings) -> CallingContext | None:
     try:
         return client_context(tls)
     except TlsError as fault:
-        raise SendError(f"peer {_name(peer)}: {fault}") from fault
+        raise SendError(f"peer {named(peer)}: {fault}") from fault
 
 
-def _why_not(association: Association, sop_class: UID) -> str:
+def _why_not(association: Association, contexts: Sequence[RequestedContext]) -> str:
     if association.is_rejected:
         return "refuses the association; is our AE title listed there?"
     if association.rejected_contexts:
-        return f"does not take {sop_class.name}"
+        return f"does not take {class_names([entry.sop_class for entry in contexts])}"
     return "does not answer; is it running, and are host and port right?"
 
 
-def _name(peer: Peer) -> str:
+def class_names(sop_classes: Sequence[UID]) -> str:
+    """The names of SOP classes, each once, for a message."""
+    names = list(dict.fromkeys(uid.name for uid in sop_classes))
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def named(peer: Peer) -> str:
+    """A peer as messages name it: where it is called, too."""
     over = " over TLS" if peer.tls else ""
     return f"{peer.name} ({peer.ae_title} at {peer.host}:{peer.port}{over})"
 
@@ -121,26 +148,51 @@ def handle_open(event: Event) -> None:
 
 
 def _leave_responses_to_sender(dimse: DIMSEServiceProvider) -> None:
-    """Keeps pynetdicom's reactor from taking the response that ``send_c_store`` waits for.
+    """Keeps pynetdicom's reactor from taking the response that a sender waits for.
 
-    The reactor looks for requests of the peer, of which we accept none, without blocking. On a
-    busy machine it now and then does so while a response arrives, drops it as "unexpected", and
-    the sender waits in vain until its timeout (pynetdicom#875).
+    The reactor looks for requests of the peer, without blocking. On a busy machine it now and
+    then does so while a response arrives, drops it as "unexpected", and the sender waits in vain
+    until its timeout (pynetdicom#875). Nor may a sender take the request that the reactor is for.
     """
-    take = dimse.get_msg
-    dimse.get_msg = lambda block=False: take(block) if block else (None, None)
+    dimse.msg_queue = MessageQueue()
 
 
-def _expect_success(peer: Peer, what: str, status: Dataset) -> None:
+class MessageQueue(queue.Queue[tuple[Any, Any]]):
+    """What arrived: an N-EVENT-REPORT for the reactor, everything else for the waiting sender.
+
+    We are the SCP of nothing on associations that we request, so no other request can be served.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reports: queue.SimpleQueue[tuple[Any, Any]] = queue.SimpleQueue()
+
+    def put(self, item: tuple[Any, Any], block: bool = True, timeout: float | None = None) -> None:
+        """Takes a presentation context identifier and the message that came in it."""
+        if isinstance(item[1], N_EVENT_REPORT) and item[1].is_valid_request:
+            self._reports.put(item)
+        else:
+            super().put(item, block, timeout)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> tuple[Any, Any]:
+        """The sender waits, the reactor does not.
+
+        Raises:
+            queue.Empty: there is nothing for whoever asks.
+        """
+        return super().get(True, timeout) if block else self._reports.get_nowait()
+
+
+def expect_success(peer: Peer, what: str, status: Dataset) -> None:
+    """Lets Success pass, and a warning, which is logged; ``what`` names what was answered.
+
+    Raises:
+        SendError: there was no answer, or another.
+    """
     if "Status" not in status:
-        raise SendError(f"peer {_name(peer)}: no answer to {what} (aborted or timed out)")
+        raise SendError(f"peer {named(peer)}: no answer to {what} (aborted or timed out)")
     if status.Status in WARNINGS:
-        log.warning("peer %s: %s answered 0x%04X", _name(peer), what, status.Status)
+        log.warning("peer %s: %s answered 0x%04X", named(peer), what, status.Status)
     elif status.Status != 0x0000:
         comment = status.get("ErrorComment", "")
-        raise SendError(f"peer {_name(peer)}: {what} answered 0x{status.Status:04X} {comment}")
-
-
-def _release(association: Association) -> None:
-    if association.is_established:
-        association.release()
+        raise SendError(f"peer {named(peer)}: {what} answered 0x{status.Status:04X} {comment}")

@@ -13,6 +13,7 @@ from pydicom.uid import UID
 
 from dicom_node import worker_process
 from dicom_node.child_process import ChildProcess, StartError
+from dicom_node.commitment import StorageCommitment
 from dicom_node.database import NodeDatabase, node_database
 from dicom_node.delivery import Delivery
 from dicom_node.http.app import make_app
@@ -150,9 +151,11 @@ def _running_parts(
     engine, spool = database.engine, Spool(settings.data_folder)
     intake = Intake(engine, spool, node=node, close_after_s=settings.study.close_after_s)
     metrics = metrics_of(engine, spool, node=node)
+    commitment = StorageCommitment(engine, settings, node=node)
     runs: dict[str, Callable[[threading.Event], None]] = {
         "intake": behind(intake.run) if settings.work.receiving_first else intake.run,
         "delivery": Delivery(engine, settings, node=node).run,
+        "storage commitment": commitment.run,
         "retention": Retention(
             engine,
             spool,
@@ -165,7 +168,7 @@ def _running_parts(
         ).run,
     }
     with ExitStack() as stack:
-        events = receiver.listen(metrics.receiver.take, intake.take)
+        events = receiver.listen(metrics.receiver.take, intake.take, commitment.take)
         worker = stack.enter_context(
             ChildProcess("worker", worker_process.main, lambda: (settings, database.url))
         )

@@ -1,6 +1,11 @@
-"""What the Storage SCP takes: its SOP classes, in the transfer syntaxes that were proved."""
+"""The presentation contexts that we accept and propose; the conformance statement prints them.
+
+What the Storage SCP takes: its SOP classes, in the transfer syntaxes that were proved. What we ask
+of peers as SCU. What a peer may report to us as the SCP of a class that it asked for.
+"""
 
 from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import sop_class
@@ -32,6 +37,54 @@ IMAGE_STORAGE: tuple[UID, ...] = (
     sop_class.MultiFrameTrueColorSecondaryCaptureImageStorage,
 )
 
+REPORT_STORAGE: tuple[UID, ...] = (
+    sop_class.Comprehensive3DSRStorage,
+    sop_class.ComprehensiveSRStorage,
+    sop_class.EnhancedSRStorage,
+)
+"""What a report can be, the richest first (PS3.4 B.5, PS3.3 A.35): where a peer does not take one,
+it gets the report as the next."""
+
+PICTURE_STORAGE: UID = sop_class.SecondaryCaptureImageStorage
+STORAGE_COMMITMENT: UID = sop_class.StorageCommitmentPushModel
+"""PS3.4 J.3."""
+
+UNCOMPRESSED = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+"""What every data set of our own is sent and asked for in, the preferred first."""
+
+Purpose = Literal["verification", "delivery", "storage commitment"]
+
+
+class RequestedContext(NamedTuple):
+    """A presentation context that we propose, in the role of SCU (PS3.8 9.3.2.2).
+
+    ``sop_class`` is its abstract syntax. One transfer syntax each, so that we and not the peer
+    choose where it takes both (PS3.8 9.3.3.2 has the acceptor choose within a context).
+    """
+
+    purpose: Purpose
+    sop_class: UID
+    transfer_syntax: UID
+
+
+def requested_contexts() -> tuple[RequestedContext, ...]:
+    """All that we propose; an association proposes what serves its purpose.
+
+    A delivery proposes the report's own SOP class and those after it in ``REPORT_STORAGE``, and
+    ``PICTURE_STORAGE`` if there is a picture.
+    """
+    classes: tuple[tuple[Purpose, tuple[UID, ...]], ...] = (
+        ("verification", (sop_class.Verification,)),
+        ("delivery", (*REPORT_STORAGE, PICTURE_STORAGE)),
+        ("storage commitment", (STORAGE_COMMITMENT,)),
+    )
+    return tuple(
+        RequestedContext(purpose, uid, syntax)
+        for purpose, uids in classes
+        for uid in uids
+        for syntax in UNCOMPRESSED
+    )
+
 
 def accepted_contexts(decodable: Sequence[UID]) -> dict[str, tuple[str, ...]]:
     """What the SCP accepts: transfer syntaxes by SOP class, the preferred first.
@@ -42,7 +95,19 @@ def accepted_contexts(decodable: Sequence[UID]) -> dict[str, tuple[str, ...]]:
         decodable: what ``encoders.self_test`` proved, at least one.
     """
     syntaxes = tuple(str(uid) for uid in decodable)
-    verification = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
-    return {str(sop_class.Verification): verification} | {
+    return {str(sop_class.Verification): _uncompressed()} | {
         str(uid): syntaxes for uid in IMAGE_STORAGE
     }
+
+
+def reporting_contexts() -> dict[str, tuple[str, ...]]:
+    """What is accepted of a requestor that proposes itself as SCP (PS3.7 D.3.3.4), and only then.
+
+    Of peers that the settings ask for storage commitment: they report its result by
+    N-EVENT-REPORT over an association of their own (PS3.4 J.3.3).
+    """
+    return {str(STORAGE_COMMITMENT): _uncompressed()}
+
+
+def _uncompressed() -> tuple[str, ...]:
+    return tuple(str(uid) for uid in UNCOMPRESSED)

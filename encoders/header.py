@@ -36,6 +36,7 @@ class ImageHeader:
         view_position: the view by ``encoders.view.read_view``: AP, PA, LL, CC, MLO, ...
         laterality: R, L, B or U.
         burned_in: YES or NO, as Burned In Annotation (0028,0301) has it.
+        lossy: Lossy Image Compression (0028,2110) says that it ever was.
         frames: one entry per item of the Per-frame Functional Groups Sequence; empty for
             single-frame objects and for multi-frame objects without functional groups.
     """
@@ -65,6 +66,7 @@ class ImageHeader:
     acquisition_number: int | None = None
     trigger_time: float | None = None
     burned_in: str | None = None
+    lossy: bool = False
 
     @classmethod
     def from_dataset(cls, ds: Dataset) -> "ImageHeader":
@@ -104,6 +106,7 @@ class ImageHeader:
             acquisition_number=tolerant(integer, ds, "AcquisitionNumber"),
             trigger_time=tolerant(number, ds, "TriggerTime"),
             burned_in=(clean_text(ds, "BurnedInAnnotation") or "").upper() or None,
+            lossy=clean_text(ds, "LossyImageCompression") == "01",
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -25,7 +25,8 @@ class ImageReference:
 
     ``frame_number`` counts from 1 (PS3.3 C.7.6.16) and is None for a single-frame instance.
     ``laterality`` is R, L, B or U; ``burned_in`` is Burned In Annotation (0028,0301), YES or NO,
-    None where the image does not say. ``pixel_rules`` says which pixel rules fired and with which
+    None where the image does not say, and ``lossy`` is true where it says that it was once
+    compressed with loss (0028,2110). ``pixel_rules`` says which pixel rules fired and with which
     numbers, and ``slice_rule`` how the image was chosen from its series.
     """
 
@@ -38,6 +39,7 @@ class ImageReference:
     view: str | None = None
     laterality: str | None = None
     burned_in: str | None = None
+    lossy: bool = False
     slice_rule: str = ""
     pixel_rules: Mapping[str, Any] = field(default_factory=dict)
 
@@ -119,7 +121,7 @@ class Answer:
         """How many of the hits carry each label as present, most frequent first."""
         counts: dict[str, int] = {}
         for hit in self.hits:
-            for label in hit.labels:
-                if label.value == 1:
-                    counts[label.name] = counts.get(label.name, 0) + 1
+            # two sources, or study and series, may say the same of one hit
+            for name in {label.name for label in hit.labels if label.value == 1}:
+                counts[name] = counts.get(name, 0) + 1
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -1,10 +1,12 @@
-"""The audit of queries: who asked what, when, in which space, and what was answered."""
+"""The audit: who asked what, when, in which space, and what was answered."""
+
+from collections.abc import Sequence
 
 from sqlalchemy import insert
 from sqlalchemy.engine import Connection
 
 from storage.answer import Answer
-from storage.tables import Query
+from storage.tables import CaseLookup, Query
 
 
 def record(connection: Connection, answer: Answer, *, asked_by: str) -> None:
@@ -22,4 +24,13 @@ def record(connection: Connection, answer: Answer, *, asked_by: str) -> None:
                 "priors": [prior.study.study_instance_uid for prior in answer.priors],
             },
         )
+    )
+
+
+def record_lookup(
+    connection: Connection, case_number: str, found: Sequence[str], *, asked_by: str
+) -> None:
+    """Keeps one line on who was told which study a case number stands for, found or not."""
+    connection.execute(
+        insert(CaseLookup).values(asked_by=asked_by, case_number=case_number, found=list(found))
     )

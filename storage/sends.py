@@ -1,8 +1,10 @@
-"""Reports that could not be delivered: listed, and sent once more on demand."""
+"""The end of a send: what a peer took, or why not; those given up are listed and sent on demand."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.engine import Connection
 
 from storage.database import notify
@@ -11,13 +13,47 @@ from storage.tables import Report, Send, Study
 
 
 @dataclass(frozen=True)
+class SOPReference:
+    """A SOP instance that a peer stored."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True)
 class UndeliveredReport:
-    """A report that could not be delivered, with the reason."""
+    """A report that could not be delivered, or is not committed to, with the reason."""
 
     id: int
     study_instance_uid: str
     peer: str
     reason: str | None
+
+
+def sent(
+    connection: Connection,
+    row: Row[*tuple[Any, ...]],
+    taken: Sequence[SOPReference],
+    *,
+    commitment_wanted: bool,
+) -> None:
+    """Ends a send well: ``row``, as it was claimed, with what the peer stored.
+
+    From now on the tries count for the commitment, if one is wanted. Those of a send that was
+    repeated because the peer did not commit go on counting, so that this, too, comes to an end.
+    """
+    first_wanted = commitment_wanted and row.commitment is None
+    SENDS.done(connection, row.id)
+    connection.execute(
+        update(Send)
+        .where(Send.id == row.id)
+        .values(
+            taken=[asdict(reference) for reference in taken],
+            commitment="wanted" if commitment_wanted else None,
+            attempts=0 if first_wanted else Send.attempts,
+            run_after=func.now(),
+        )
+    )
 
 
 def given_up(connection: Connection) -> list[UndeliveredReport]:
@@ -33,16 +69,22 @@ def given_up(connection: Connection) -> list[UndeliveredReport]:
 
 
 def retry(connection: Connection, study_instance_uid: str | None) -> int:
-    """Queues the sends given up once more: one study's, or all; returns how many."""
+    """Queues the sends given up once more: one study's, or all; returns how many.
+
+    As if they had never been sent: what was stored, or is still to be committed, is stored again.
+    """
     again = [
         entry.id
         for entry in given_up(connection)
         if study_instance_uid in (None, entry.study_instance_uid)
     ]
+    nothing = dict.fromkeys(
+        ("reason", "finished_at", "taken", "commitment", "commitment_asked_at", "transaction_uid")
+    )
     connection.execute(
         update(Send)
         .where(Send.id.in_(again))
-        .values(state="queued", attempts=0, run_after=func.now(), reason=None, finished_at=None)
+        .values(state="queued", attempts=0, run_after=func.now(), **nothing)
     )
     notify(connection, SENDS.topic)
     return len(again)

@@ -364,3 +364,15 @@ class Query(Base):
     filters: Mapped[dict[str, Any]]
     searched: Mapped[int]
     hits: Mapped[dict[str, Any]]
+
+
+class CaseLookup(Base):
+    """The audit of case numbers: who asked which study, so which patient, one stands for."""
+
+    __tablename__ = "case_lookups"
+
+    id: Mapped[int] = _identity()
+    asked_at: Mapped[datetime] = _now()
+    asked_by: Mapped[str]
+    case_number: Mapped[str]
+    found: Mapped[list[str]]

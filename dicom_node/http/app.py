@@ -15,7 +15,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from dicom_node.http.openapi import openapi
 from dicom_node.http.problems import failed, problem, refused
+from dicom_node.http.requests import OwnPagesOnly
 
 Missing = Callable[[], Mapping[str, str]]
 """Names what is missing, and says what is wrong with it; empty if all is well."""
@@ -50,14 +52,20 @@ def make_app(
         text = await run_in_threadpool(scrape)
         return Response(text, headers=_NO_STORE, media_type=PROMETHEUS_TEXT)
 
+    description = openapi()
+
+    async def openapi_json(_request: Request) -> Response:
+        return JSONResponse(description)
+
     app = Starlette(
         routes=[
             Route("/livez", livez),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
+            Route("/openapi.json", openapi_json),
             *more,
         ],
-        middleware=[Middleware(ThisMachineOnly)],
+        middleware=[Middleware(ThisMachineOnly), Middleware(OwnPagesOnly)],
         exception_handlers={HTTPException: refused, Exception: failed},
     )
     app.router.redirect_slashes = False

@@ -8,11 +8,8 @@ import unicodedata
 from enum import Enum
 from functools import cache
 
-from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
-
-from storage.answer import Label
 
 SCHEME = "99LIKENESS"
 LONG_STRING = 64  # characters in an LO, the VR of Code Meaning (PS3.5 table 6.2-1)
@@ -29,6 +26,8 @@ class Private(Enum):
     QUERY_IMAGE = Code("120", SCHEME, "Query image")
     SIMILAR_IMAGE = Code("121", SCHEME, "Image of a similar study")
     PRIOR_IMAGE = Code("122", SCHEME, "Image of a prior study")
+    PICTURE = Code("123", SCHEME, "Picture of the answer")
+    CHOICE = Code("124", SCHEME, "Choice of the image")
     RANK = Code("130", SCHEME, "Rank")
     SIMILARITY = Code("131", SCHEME, "Cosine similarity")
     PERCENTILE = Code("132", SCHEME, "Percentile of the similarity")
@@ -37,17 +36,11 @@ class Private(Enum):
     RETURNED = Code("135", SCHEME, "Studies returned")
     WITH_LABEL = Code("136", SCHEME, "Similar studies with the label")
     LABEL = Code("140", SCHEME, "Label")
+    CASE_NUMBER = Code("141", SCHEME, "Case number")
 
 
-_PRESENCE: dict[int, Code] = {
-    1: codes.cid240.Present,
-    0: codes.cid240.Absent,
-    -1: codes.cid240.Undetermined,
-}
-
-_PROCEDURES: dict[
-    str, Code
-] = {  # CID 100, extended by two imaging procedures that it does not name
+# CID 100, extended by two imaging procedures that it does not name
+_PROCEDURES: dict[str, Code] = {
     "CT": codes.cid100.CTUnspecifiedBodyRegion,
     "MR": codes.cid100.MRIUnspecifiedBodyRegion,
     "CR": codes.cid100.XRUnspecifiedBodyRegion,
@@ -55,6 +48,8 @@ _PROCEDURES: dict[
     "XA": codes.cid100.Angiography,
     "MG": codes.SCT.Mammography,
     "US": codes.SCT.Ultrasonography,
+    "NM": codes.cid100.NMUnspecifiedBodyRegion,
+    "PT": codes.cid100.PETUnspecifiedBodyRegion,
 }
 
 _SEXES: dict[str, Code] = {  # PS3.3 C.7.1.1, Patient's Sex, in the codes of CID 7455
@@ -63,9 +58,8 @@ _SEXES: dict[str, Code] = {  # PS3.3 C.7.1.1, Patient's Sex, in the codes of CID
     "O": codes.cid7455.OtherSex,
 }
 
-_VIEWS: dict[
-    str, Code
-] = {  # PS3.3 C.8.1.2 and C.8.11.7, View Position, in the codes of CID 4010 and 4014
+# PS3.3 C.8.1.2 and C.8.11.7, View Position, in the codes of CID 4010 and 4014
+_VIEWS: dict[str, Code] = {
     "AP": codes.cid4010.AnteroPosterior,
     "PA": codes.cid4010.PosteroAnterior,
     "LL": codes.cid4010.LeftLateral,
@@ -77,6 +71,17 @@ _VIEWS: dict[
     "ML": codes.cid4014.MedioLateralProjection,
     "LM": codes.cid4014.LateroMedial,
     "FB": codes.cid4014.CaudoCranial,
+    "LMO": codes.cid4014.LateroMedialOblique,
+    "SIO": codes.cid4014.SuperolateralToInferomedialOblique,
+    "ISO": codes.cid4014.InferomedialToSuperolateralOblique,
+    "XCCL": codes.cid4014.CranioCaudalExaggeratedLaterally,
+    "XCCM": codes.cid4014.CranioCaudalExaggeratedMedially,
+}
+
+_LATERALITIES: dict[str, Code] = {  # PS3.3 C.7.3.1, Image Laterality; U, unpaired, has no side
+    "R": codes.cid244.Right,
+    "L": codes.cid244.Left,
+    "B": codes.cid244.Bilateral,
 }
 
 _BODY_PARTS = {  # PS3.16 annex L, defined terms whose keyword in CID 4031 is another word
@@ -120,36 +125,6 @@ def fit(text: str, limit: int = LONG_STRING) -> str:
     return text[:end].rstrip() + "..."
 
 
-def scheme_items(labels: list[Label]) -> list[CodingSchemeIdentificationItem]:
-    """Items of the Coding Scheme Identification Sequence (PS3.3 C.12.1.1.7): ours, and any
-    private scheme that a label brings along."""
-    ours = CodingSchemeIdentificationItem(
-        designator=SCHEME,
-        name="Likeness codes for image retrieval",
-        version="1",
-        responsible_organization="Likeness project",
-    )
-    concepts = (concept_of(label) for label in labels)
-    found = {c.scheme_designator for c in concepts if c} - {SCHEME}
-    private = sorted(name for name in found if name.startswith("99"))
-    return [ours, *(CodingSchemeIdentificationItem(designator=name) for name in private)]
-
-
-def concept_of(label: Label) -> Code | None:
-    """The coded concept of a label, or None where no usable code is known."""
-    value = fit(label.code or "", 1024)
-    scheme = fit(label.scheme or "", 1024)
-    meaning = fit(label.name)
-    if not (value and scheme and meaning) or len(scheme) > SHORT_STRING:
-        return None
-    return Code(value, scheme, meaning)
-
-
-def presence(value: int) -> Code:
-    """Present, absent or undetermined (CID 240) for a label's 1, 0 or -1."""
-    return _PRESENCE.get(value, _PRESENCE[-1])
-
-
 def procedure_code(modality: str) -> Code:
     """The imaging procedure that a modality carries out (CID 100): what the report is about."""
     default: Code = codes.cid100.ImagingProcedure
@@ -164,6 +139,11 @@ def sex_code(sex: str | None) -> Code | None:
 def view_code(view: str | None) -> Code | None:
     """The code of a View Position (CID 4010, CID 4014), or None."""
     return _VIEWS.get((view or "").strip().upper())
+
+
+def laterality_code(laterality: str | None) -> Code | None:
+    """The code of an Image Laterality (CID 244), or None where there is no side to tell."""
+    return _LATERALITIES.get((laterality or "").strip().upper())
 
 
 @cache

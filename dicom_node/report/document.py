@@ -1,29 +1,46 @@
 """The answer as a DICOM Structured Report, filed under the query's patient and study.
 
-Comprehensive 3D SR with a TID 1500 root. The content tree is made in ``tree`` of the items in
-``items`` and the codes in ``codes``; here it gets its header and is checked before anybody sees it.
+The content tree is made in ``tree``; here it gets its header, module by module, and is checked
+before anybody sees it.
 """
 
-from copy import deepcopy
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from highdicom import sr
 from pydicom import Dataset
-from pydicom.valuerep import DA, DT, TM
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import Comprehensive3DSRStorage, ExplicitVRLittleEndian
 
-from dicom_node.report.codes import fit, scheme_items
+from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_node.report.codes import fit
 from dicom_node.report.device import Device
+from dicom_node.report.evidence import hierarchy, of_image
+from dicom_node.report.fallback import SR_CLASSES
 from dicom_node.report.filing import (
+    CaseNumber,
     DocumentReference,
     ReportError,
     assert_filed,
     patient_and_study,
 )
-from dicom_node.report.items import by_rank
+from dicom_node.report.findings import scheme_items
+from dicom_node.report.items import dataset
+from dicom_node.report.privacy import ShownStudy, priors, similar_studies
 from dicom_node.report.tree import content_tree
-from storage.answer import Answer, Hit, ImageReference
+from storage.answer import Answer
 
-_COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
+SERIES_NUMBER = 9900
+
+
+@dataclass(frozen=True)
+class References:
+    """The other documents that a report names: the one that it takes the place of, and its
+    picture."""
+
+    predecessor: DocumentReference | None = None
+    picture: DocumentReference | None = None
 
 
 def make_report(
@@ -33,117 +50,132 @@ def make_report(
     sop_instance_uid: str,
     series_instance_uid: str,
     created: datetime,
-    series_number: int = 9900,
-    instance_number: int = 1,
-    predecessor: DocumentReference | None = None,
+    sop_class_uid: str = Comprehensive3DSRStorage,
+    refers_to: References = References(),
+    case_number: CaseNumber | None = None,
 ) -> Dataset:
     """Make the report of an answer, ready to be written or sent (Explicit VR Little Endian).
 
     It is UNVERIFIED and PRELIMINARY, in ISO_IR 192, in a series of its own within the query's
-    study. ``created`` is written by its own clock, without a time zone. The same arguments give
-    the same data set.
+    study. ``created`` is written by its own clock, without a time zone: one would hold for the
+    query's study time as well. The same arguments give the same data set.
 
-    Raises ``ReportError`` where the answer cannot be put in a report or where the report would
-    not be filed under the query's patient, study, study date and accession number.
+    Args:
+        answer: what was found.
+        device: the author.
+        sop_instance_uid: the report's own.
+        series_instance_uid: its series, in which there is nothing else.
+        created: when.
+        sop_class_uid: one of ``SR_CLASSES``; the tree is the same in each.
+        refers_to: its predecessor and its picture, where there are such.
+        case_number: names the studies of other patients, of which no UID, date or image is told
+            then; the patient's own priors stay as they are.
+
+    Raises:
+        ReportError: the answer cannot be put in a report, or the report would not be filed under
+            the query's patient and study.
     """
-    try:
-        header = patient_and_study(answer.query)
-        root = content_tree(answer, device, sop_instance_uid)[0]
-        # highdicom copies the tree that it is given three times, most of the time that a report
-        # takes: it gets the root alone, and the rest is put in after.
-        bare = sr.ContainerContentItem(root.name, template_id="1500")
-        bare.ContentSequence = []
-        document = sr.Comprehensive3DSR(
-            # It takes patient and study from the first evidence: this is the query's.
-            evidence=[_first_evidence(header, answer.image), *_other_evidence(answer)],
-            content=bare,
-            series_instance_uid=series_instance_uid,
-            series_number=series_number,
-            sop_instance_uid=sop_instance_uid,
-            instance_number=instance_number,
-            is_complete=True,
-            previous_versions=[_evidence_of(predecessor)] if predecessor else None,
-            specific_character_set="ISO_IR 192",
-            series_description="Similar studies",
-            content_date=created.date(),
-            content_time=created.time(),
-            coding_schemes=scheme_items(
-                [label for hit in _all_hits(answer) for label in hit.labels]
-            ),
-            **_equipment(device),
-        )
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ReportError(
-            f"no report for study {answer.query.study_instance_uid}: {error}"
-        ) from error
-    report = Dataset(document)
-    report.file_meta = document.file_meta
-    report.ContentSequence = root.ContentSequence
-    report["PatientName"] = header["PatientName"]
-    _finish(report, device, answer.image, created)
+    if sop_class_uid not in SR_CLASSES:
+        raise ReportError(f"{sop_class_uid} is none of the SOP classes that reports are made in")
+    header = patient_and_study(answer.query)
+    similar, own = similar_studies(answer, case_number), priors(answer)
+    root = content_tree(
+        answer,
+        similar=similar,
+        priors=own,
+        device=device,
+        report_uid=sop_instance_uid,
+        picture=refers_to.picture,
+    )
+    report = dataset(
+        SOPClassUID=sop_class_uid,
+        SOPInstanceUID=sop_instance_uid,
+        SeriesInstanceUID=series_instance_uid,
+        CodingSchemeIdentificationSequence=scheme_items(
+            label for study in (*similar, *own) for label in study.labels
+        ),
+        **_general(created),
+        **_equipment(device),
+        **_evidence(answer, [*similar, *own], refers_to),
+    )
+    report.update(root)
+    report.update(header)
+    report.file_meta = _file_meta(report)
     assert_filed(report, header)
     return report
 
 
-def _first_evidence(header: Dataset, image: ImageReference) -> Dataset:
-    """The query's image with patient and study, the evidence that decides where to file.
-
-    Its SOP Class is a stand-in, since highdicom knows the modules of current classes only and the
-    query may be of a retired one. ``make_report`` puts the true one in the reference.
-    """
-    evidence = deepcopy(header)
-    evidence.PatientName = None  # highdicom finds fault with names of one component
-    evidence.SOPClassUID = _COMPREHENSIVE_3D_SR
-    evidence.SOPInstanceUID = image.sop_instance_uid
-    evidence.SeriesInstanceUID = image.series_instance_uid
-    return evidence
-
-
-def _other_evidence(answer: Answer) -> list[Dataset]:
-    """The images of hits and priors. highdicom counts an instance that comes twice once."""
-    return [
-        _evidence_of(
-            DocumentReference(
-                hit.study.study_instance_uid,
-                hit.image.series_instance_uid,
-                hit.image.sop_class_uid,
-                hit.image.sop_instance_uid,
-            )
-        )
-        for hit in _all_hits(answer)
-    ]
-
-
-def _evidence_of(reference: DocumentReference) -> Dataset:
-    evidence = Dataset()
-    evidence.StudyInstanceUID = reference.study_instance_uid
-    evidence.SeriesInstanceUID = reference.series_instance_uid
-    evidence.SOPClassUID = reference.sop_class_uid
-    evidence.SOPInstanceUID = reference.sop_instance_uid
-    return evidence
-
-
-def _all_hits(answer: Answer) -> list[Hit]:
-    return [*by_rank(answer.hits), *by_rank(answer.priors)]
-
-
-def _equipment(device: Device) -> dict[str, str]:
-    """The Enhanced General Equipment Module (PS3.3 C.7.5.2), Type 1 in this class."""
+def _general(created: datetime) -> dict[str, Any]:
+    """SOP Common, SR Document Series and SR Document General (PS3.3 C.12.1, C.17.1, C.17.2)."""
+    date, time = _date_and_time(created)
     return {
-        "manufacturer": fit(device.manufacturer),
-        "manufacturer_model_name": fit(device.model_name),
-        "device_serial_number": device.uid,
-        "software_versions": fit(device.software_version) or "unknown",
+        "InstanceCreationDate": date,
+        "InstanceCreationTime": time,
+        "Modality": "SR",
+        "SeriesNumber": SERIES_NUMBER,
+        "SeriesDate": date,
+        "SeriesTime": time,
+        "SeriesDescription": "Similar studies",
+        "ReferencedPerformedProcedureStepSequence": [],
+        "InstanceNumber": 1,
+        "ContentDate": date,
+        "ContentTime": time,
+        "CompletionFlag": "COMPLETE",
+        "VerificationFlag": "UNVERIFIED",
+        "PreliminaryFlag": "PRELIMINARY",
+        "PerformedProcedureCodeSequence": [],
     }
 
 
-def _finish(report: Dataset, device: Device, image: ImageReference, created: datetime) -> None:
-    report.DeviceUID = device.uid
-    report.StationName = fit(device.ae_title, 16)
-    report.InstanceCreationDate = DA(created.date())
-    report.InstanceCreationTime = TM(created.time())
-    # highdicom names itself as contributing equipment, by the clock of the machine
-    report.ContributingEquipmentSequence[0].ContributionDateTime = DT(created)
-    report.SeriesDate, report.SeriesTime = report.ContentDate, report.ContentTime
-    first = report.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence[0]
-    first.ReferencedSOPSequence[0].ReferencedSOPClassUID = image.sop_class_uid
+def _date_and_time(moment: datetime) -> tuple[str, str]:
+    """DA and TM (PS3.5 6.2); a whole second without its zeros."""
+    return f"{moment:%Y%m%d}", f"{moment:%H%M%S.%f}".removesuffix(".000000")
+
+
+def _equipment(device: Device) -> dict[str, Any]:
+    """The Enhanced General Equipment Module (PS3.3 C.7.5.2), Type 1 in Comprehensive 3D SR."""
+    return {
+        "Manufacturer": fit(device.manufacturer),
+        "ManufacturerModelName": fit(device.model_name),
+        "DeviceSerialNumber": device.uid,
+        "DeviceUID": device.uid,
+        "SoftwareVersions": fit(device.software_version) or "unknown",
+        "StationName": fit(device.ae_title, 16),
+    }
+
+
+def _evidence(
+    answer: Answer, studies: Sequence[ShownStudy], refers_to: References
+) -> dict[str, list[Dataset]]:
+    """What the tree refers to, that of the query's study apart from that of others, and the
+    predecessor (PS3.3 C.17.2): the sequences that hold something."""
+    query = answer.query.study_instance_uid
+    own = [of_image(query, answer.image)]
+    if refers_to.picture:
+        own.append(refers_to.picture)
+    shown = [
+        of_image(study.study_instance_uid, study.image)
+        for study in studies
+        if study.study_instance_uid and study.image
+    ]
+    own += [one for one in shown if one.study_instance_uid == query]
+    sequences = {
+        "CurrentRequestedProcedureEvidenceSequence": hierarchy(own),
+        "PertinentOtherEvidenceSequence": hierarchy(
+            one for one in shown if one.study_instance_uid != query
+        ),
+        "PredecessorDocumentsSequence": hierarchy(
+            [refers_to.predecessor] if refers_to.predecessor else []
+        ),
+    }
+    return {keyword: items for keyword, items in sequences.items() if items}
+
+
+def _file_meta(report: Dataset) -> FileMetaDataset:
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = report.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = report.SOPInstanceUID
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
+    return meta

@@ -6,17 +6,29 @@ from datetime import datetime
 from io import BytesIO
 
 from pydicom import Dataset
-from pydicom.uid import generate_uid
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
+    EnhancedSRStorage,
+    generate_uid,
+)
 
 from dicom_node.report.capture import make_picture
 from dicom_node.report.device import Device
-from dicom_node.report.document import make_report
+from dicom_node.report.document import References, make_report
+from dicom_node.report.encoding import report_file
 from dicom_node.report.filing import CaseNumber, DocumentReference
 from dicom_node.settings import ReportSettings
 from storage.answer import Answer
 from storage.pictures import Pictures
 
 __all__ = ["CaseNumber", "Documents", "encoded", "make_documents"]
+
+_SOP_CLASSES = {
+    "comprehensive 3d": Comprehensive3DSRStorage,
+    "comprehensive": ComprehensiveSRStorage,
+    "enhanced": EnhancedSRStorage,
+}
 
 
 @dataclass(frozen=True)
@@ -69,13 +81,26 @@ def make_documents(
         sop_instance_uid=generate_uid(prefix=None),
         series_instance_uid=generate_uid(prefix=None),
         created=created,
-        predecessor=predecessor,
+        sop_class_uid=_SOP_CLASSES[rules.sop_class],
+        refers_to=References(predecessor, None if picture is None else _reference(picture)),
+        case_number=case_number,
     )
     return Documents(report, picture)
 
 
+def _reference(document: Dataset) -> DocumentReference:
+    return DocumentReference(
+        document.StudyInstanceUID,
+        document.SeriesInstanceUID,
+        document.SOPClassUID,
+        document.SOPInstanceUID,
+    )
+
+
 def encoded(document: Dataset) -> bytes:
     """The document as a DICOM file (PS3.10)."""
+    if "PixelData" not in document:
+        return report_file(document)
     buffer = BytesIO()
     document.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()

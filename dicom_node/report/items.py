@@ -1,153 +1,145 @@
-"""The content items of a report's groups: what is said of one study, one image, one label."""
+"""Content items (PS3.3 C.17.3.2) and the data sets in them, in plain pydicom.
 
-import math
+highdicom checks and copies each item several times over, half of the time that a report takes;
+it is kept as a judge in the tests, which have it read every tree back.
+"""
+
 from collections.abc import Iterable
+from enum import StrEnum
+from functools import cache
+from typing import Any
 
-from highdicom import sr
-from highdicom.sr import RelationshipTypeValues as Relation
-from pydicom.sr.codedict import codes
+from pydicom import DataElement, Dataset
+from pydicom.datadict import dictionary_VR
 from pydicom.sr.coding import Code
-from pydicom.valuerep import DA
+from pydicom.tag import BaseTag, Tag
+from pydicom.valuerep import format_number_as_ds
 
-from dicom_node.report.codes import (
-    Private,
-    body_part_code,
-    clean,
-    concept_of,
-    fit,
-    modality_code,
-    presence,
-    sex_code,
-    view_code,
-)
-from dicom_node.report.filing import ReportError
-from storage.answer import Answer, Hit, ImageReference, Label
-
-STUDIES = Code("{studies}", "UCUM", "studies")
-NO_PERCENTILE = "not available: the archive is too small to say"
+from dicom_node.report.codes import SHORT_STRING, clean, fit
+from storage.answer import ImageReference
 
 
-def by_rank(hits: Iterable[Hit]) -> list[Hit]:
-    """Hits in the order that a reader expects, whatever order they came in."""
-    return sorted(hits, key=lambda hit: hit.rank)
+class Relation(StrEnum):
+    """Relationship Type (0040,A010), from a content item to the one that holds it."""
+
+    CONTAINS = "CONTAINS"
+    CONCEPT_MOD = "HAS CONCEPT MOD"
+    OBS_CONTEXT = "HAS OBS CONTEXT"
+    ACQ_CONTEXT = "HAS ACQ CONTEXT"
 
 
-def study_items(hit: Hit) -> list[sr.ContentItem]:
-    """All that is said of a study. Never a name, an id or a free description of it: those would
-    put another patient's identity into this patient's record."""
-    study_uid = sr.UIDRefContentItem(
-        codes.DCM.StudyInstanceUID, hit.study.study_instance_uid, Relation.HAS_ACQ_CONTEXT
+def dataset(**values: Any) -> Dataset:
+    """A data set of the elements, named by keyword; a list is a sequence.
+
+    Setting them as attributes of a data set does the same in twice the time.
+    """
+    elements = ((*_element(keyword), value) for keyword, value in values.items())
+    return Dataset({tag: DataElement(tag, vr, value) for tag, vr, value in elements})
+
+
+@cache
+def _element(keyword: str) -> tuple[BaseTag, str]:
+    tag = Tag(keyword)
+    return tag, dictionary_VR(tag)
+
+
+def code_item(code: Code) -> Dataset:
+    """An item of a code sequence (PS3.3 table 8.8-1), whose value goes where its length allows."""
+    value = code.value
+    if len(value) <= SHORT_STRING:
+        place = "CodeValue"
+    else:
+        place = "URNCodeValue" if value.startswith(("urn:", "http:", "https:")) else "LongCodeValue"
+    return dataset(
+        **{place: value},
+        CodingSchemeDesignator=code.scheme_designator,
+        CodeMeaning=fit(code.meaning),
     )
-    labels = [_label(label) for label in hit.labels]
-    facts = [study_uid, *_study_date(hit), *image_facts(hit.image), *_subject(hit)]
-    return [*_measurements(hit), *labels, *facts, source_image(hit.image)]
 
 
-def label_counts(answer: Answer) -> list[sr.ContentItem]:
-    """How many of the similar studies carry each label, the label as the count's modifier."""
-    labels = {label.name: label for hit in answer.hits for label in hit.labels}
-    items = []
-    for name, count in answer.label_counts().items():
-        item = number(Private.WITH_LABEL.value, count, STUDIES)
-        item.ContentSequence = [
-            _coded(Private.LABEL.value, concept_of(labels[name]), name, Relation.HAS_CONCEPT_MOD)
-        ]
-        items.append(item)
-    return items
-
-
-def image_facts(image: ImageReference) -> list[sr.ContentItem]:
-    """TID 1602, image library entry descriptors: modality, target region and view."""
-    body_part = image.body_part or ""
-    facts = (
-        (codes.DCM.Modality, modality_code(image.modality), image.modality),
-        (codes.DCM.TargetRegion, body_part_code(body_part), body_part),
-        (codes.DCM.ImageView, view_code(image.view), image.view or ""),
+def container(
+    name: Code,
+    children: Iterable[Dataset],
+    *,
+    relation: Relation | None = Relation.CONTAINS,
+    template: str | None = None,
+) -> Dataset:
+    """A CONTAINER of the children; the root has no relation. ``template`` is a TID of PS3.16."""
+    item = _item(
+        relation,
+        "CONTAINER",
+        name,
+        ContinuityOfContent="SEPARATE",
+        ContentSequence=list(children),
     )
-    return [
-        _coded(name, code, value, Relation.HAS_ACQ_CONTEXT)
-        for name, code, value in facts
-        if clean(value)
-    ]
-
-
-def source_image(image: ImageReference) -> sr.SourceImageForMeasurementGroup:
-    """The image, and its frame where it has several, that a group speaks of."""
-    frames = None if image.frame_number is None else [image.frame_number]
-    return sr.SourceImageForMeasurementGroup(image.sop_class_uid, image.sop_instance_uid, frames)
-
-
-def number(name: Code, value: float, unit: Code) -> sr.NumContentItem:
-    """A NUM item. highdicom writes a count as "3.0"; a reader expects "3"."""
-    item = sr.NumContentItem(name, value, unit, relationship_type=Relation.CONTAINS)
-    if isinstance(value, int):
-        item.MeasuredValueSequence[0].NumericValue = str(value)
+    if template is not None:
+        made = dataset(MappingResource="DCMR", TemplateIdentifier=template)
+        item.ContentTemplateSequence = [made]
     return item
 
 
-def text(name: Code, value: str, relation: Relation) -> sr.TextContentItem:
-    """A TEXT item, never empty: Text Value is Type 1 (PS3.3 C.17.3)."""
-    return sr.TextContentItem(name, clean(value) or "unknown", relation)
+def coded(relation: Relation, name: Code, value: Code) -> Dataset:
+    """A CODE item."""
+    return _item(relation, "CODE", name, ConceptCodeSequence=[code_item(value)])
 
 
-def _measurements(hit: Hit) -> list[sr.ContentItem]:
-    """Rank first and the bare cosine last, as a reader should weigh them."""
-    if hit.percentile is None:
-        percentile = text(Private.PERCENTILE.value, NO_PERCENTILE, Relation.CONTAINS)
-    else:
-        value = _finite(hit, hit.percentile)
-        percentile = number(Private.PERCENTILE.value, value, codes.UCUM.Percent)
-    return [
-        number(Private.RANK.value, hit.rank, codes.UCUM.NoUnits),
-        percentile,
-        number(Private.SIMILARITY.value, _finite(hit, hit.similarity), codes.UCUM.NoUnits),
-    ]
+def text(relation: Relation, name: Code, value: str) -> Dataset:
+    """A TEXT item, never empty: Text Value is Type 1 (PS3.3 table C.18.2-1)."""
+    return _item(relation, "TEXT", name, TextValue=clean(value) or "unknown")
 
 
-def _finite(hit: Hit, value: float) -> float:
-    if not math.isfinite(value):
-        raise ReportError(
-            f"study {hit.study.study_instance_uid} has {value} for similarity or percentile, "
-            "which a report cannot hold: embed the study again"
-        )
-    return float(value)
-
-
-def _label(label: Label) -> sr.ContentItem:
-    """A coded qualitative evaluation where the label has a code, a line of text where not."""
-    concept, value = concept_of(label), presence(label.value)
-    if concept is not None:
-        return sr.CodeContentItem(concept, value, Relation.CONTAINS)
-    line = f"{clean(label.name)}: {value.meaning.lower()}"
-    return text(Private.LABEL.value, line, Relation.CONTAINS)
-
-
-def _subject(hit: Hit) -> list[sr.ContentItem]:
-    """TID 1007: sex and age of the similar study's patient, who is not the report's."""
-    items: list[sr.ContentItem] = []
-    sex = sex_code(hit.study.sex)
-    if sex is not None:
-        items.append(sr.CodeContentItem(codes.DCM.SubjectSex, sex, Relation.HAS_OBS_CONTEXT))
-    if hit.study.age is not None:
-        years = number(codes.DCM.SubjectAge, hit.study.age, codes.UCUM.Year)
-        years.RelationshipType = Relation.HAS_OBS_CONTEXT.value
-        items.append(years)
-    return items
-
-
-def _study_date(hit: Hit) -> list[sr.ContentItem]:
-    """The date of a study, left out where it is missing or not a date."""
-    try:
-        date = DA(hit.study.study_date or "")
-    except ValueError:
-        return []
-    if not date:
-        return []
-    return [sr.DateContentItem(codes.DCM.StudyDate, date, Relation.HAS_ACQ_CONTEXT)]
-
-
-def _coded(name: Code, code: Code | None, value: str, relation: Relation) -> sr.ContentItem:
+def code_or_text(relation: Relation, name: Code, code: Code | None, words: str) -> Dataset:
     """A code where there is one, else the words as they came."""
-    if code is None:
-        return text(name, fit(value), relation)
-    return sr.CodeContentItem(name, code, relation)
+    return text(relation, name, fit(words)) if code is None else coded(relation, name, code)
+
+
+def number(
+    relation: Relation, name: Code, value: float, unit: Code, children: Iterable[Dataset] = ()
+) -> Dataset:
+    """A NUM item. What 16 characters of a DS cannot hold is in Floating Point Value too, as
+    PS3.3 table C.18.1-1 asks."""
+    written = str(value) if isinstance(value, int) else format_number_as_ds(value)
+    measured = dataset(NumericValue=written, MeasurementUnitsCodeSequence=[code_item(unit)])
+    if float(written) != value:
+        measured.FloatingPointValue = value
+    item = _item(relation, "NUM", name, MeasuredValueSequence=[measured])
+    if held := list(children):
+        item.ContentSequence = held
+    return item
+
+
+def uid(relation: Relation, name: Code, value: str) -> Dataset:
+    """A UIDREF item."""
+    return _item(relation, "UIDREF", name, UID=value)
+
+
+def date(relation: Relation, name: Code, value: str) -> Dataset:
+    """A DATE item; ``value`` is a DA."""
+    return _item(relation, "DATE", name, Date=value)
+
+
+def image(name: Code, reference: ImageReference, children: Iterable[Dataset] = ()) -> Dataset:
+    """An IMAGE item, of one frame where the instance has several (PS3.3 C.18.4)."""
+    item = instance(name, reference.sop_class_uid, reference.sop_instance_uid)
+    if reference.frame_number is not None:
+        item.ReferencedSOPSequence[0].ReferencedFrameNumber = reference.frame_number
+    if held := list(children):
+        item.ContentSequence = held
+    return item
+
+
+def instance(name: Code, sop_class_uid: str, sop_instance_uid: str) -> Dataset:
+    """An IMAGE item of a whole instance."""
+    reference = sop_reference(sop_class_uid, sop_instance_uid)
+    return _item(Relation.CONTAINS, "IMAGE", name, ReferencedSOPSequence=[reference])
+
+
+def sop_reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
+    """The SOP Instance Reference Macro (PS3.3 table 10-11)."""
+    return dataset(ReferencedSOPClassUID=sop_class_uid, ReferencedSOPInstanceUID=sop_instance_uid)
+
+
+def _item(relation: Relation | None, value_type: str, name: Code, **values: Any) -> Dataset:
+    if relation is not None:
+        values["RelationshipType"] = relation.value
+    return dataset(ValueType=value_type, ConceptNameCodeSequence=[code_item(name)], **values)

@@ -1,4 +1,7 @@
-"""One association as its acceptor: negotiation, C-ECHO and C-STORE, release (PS3.8 9, PS3.7 9).
+"""One association as its acceptor: negotiation, DIMSE services, release (PS3.8 9, PS3.7 9, 10).
+
+C-ECHO and C-STORE are taken as their SCP, and N-EVENT-REPORT where the requestor is the SCP of a
+SOP class by role selection (PS3.7 D.3.3.4).
 
 A data set is handed on fragment by fragment as it comes off the socket, so that an instance of
 any size takes some hundred kilobytes here.
@@ -15,7 +18,7 @@ from dicom_node.upper_layer import command as dimse
 from dicom_node.upper_layer import pdu
 from dicom_node.upper_layer.command import CommandError
 from dicom_node.upper_layer.items import ProtocolError
-from dicom_node.upper_layer.pdu import AssociateRequest, ContextResult, Rejection
+from dicom_node.upper_layer.pdu import AssociateRequest, ContextResult, Rejection, RoleSelection
 
 CHUNK = 1 << 18
 """What is read at most in one go, in bytes."""
@@ -36,10 +39,11 @@ _SLOPPY = 6
 
 @dataclass(frozen=True)
 class Context:
-    """An accepted presentation context."""
+    """An accepted presentation context; ``they_serve`` where the requestor is the SCP in it."""
 
     abstract_syntax: str
     transfer_syntax: str
+    they_serve: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,16 @@ class StoreRequest:
 
 
 @dataclass(frozen=True)
+class EventReport:
+    """What an N-EVENT-REPORT-RQ says of the event information that follows (PS3.7 10.3.1.1)."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    event_type: int
+    transfer_syntax: str
+
+
+@dataclass(frozen=True)
 class Answer:
     """The status of a response, and what its Error Comment says."""
 
@@ -60,13 +74,13 @@ class Answer:
 
 
 class Sink(Protocol):
-    """Takes in one instance. Nothing that it does may raise."""
+    """Takes in one data set. Nothing that it does may raise."""
 
     def write(self, piece: bytes) -> None:
         """Takes the next piece of the data set."""
 
     def finish(self) -> Answer:
-        """The data set is complete: what to answer (PS3.4 B.2.3)."""
+        """The data set is complete: what to answer (PS3.4 B.2.3, PS3.7 10.1.1.1.8)."""
 
     def discard(self) -> None:
         """The rest will not come."""
@@ -80,6 +94,10 @@ class Service(Protocol):
         """The transfer syntaxes taken, the preferred first, by abstract syntax."""
 
     @property
+    def reporting_contexts(self) -> Mapping[str, Sequence[str]]:
+        """The same for what the requestor may be the SCP of; asked once it is admitted."""
+
+    @property
     def max_pdu(self) -> int:
         """The longest variable field of a P-DATA-TF that is taken, in bytes."""
 
@@ -88,6 +106,9 @@ class Service(Protocol):
 
     def store(self, request: StoreRequest) -> Sink:
         """Where the instance goes that a C-STORE request announces."""
+
+    def report(self, request: EventReport) -> Sink:
+        """Where the event information goes that an N-EVENT-REPORT request announces."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +167,7 @@ class Association:
             self._socket.sendall(pdu.encode_associate_rj(rejection))
             return False
         self._their_max = request.max_length
-        results = [self._result(proposed) for proposed in request.contexts]
+        results = [self._result(request, proposed) for proposed in request.contexts]
         self._socket.sendall(
             pdu.encode_associate_ac(
                 request,
@@ -154,19 +175,27 @@ class Association:
                 max_length=self._service.max_pdu,
                 implementation_class_uid=self._identity.class_uid,
                 implementation_version=self._identity.version_name,
+                roles=self._accepted_roles(),
             )
         )
         return True
 
-    def _result(self, proposed: pdu.ProposedContext) -> ContextResult:
-        ours = self._service.contexts.get(proposed.abstract_syntax)
+    def _result(self, request: AssociateRequest, proposed: pdu.ProposedContext) -> ContextResult:
+        abstract, reported = proposed.abstract_syntax, self._service.reporting_contexts
+        they_serve = abstract in reported and request.proposes_scp(abstract)
+        ours = (reported if they_serve else self._service.contexts).get(abstract)
         if ours is None:
             return ContextResult(proposed.context_id, 3, "")
         taken = next((uid for uid in ours if uid in proposed.transfer_syntaxes), None)
         if taken is None:
             return ContextResult(proposed.context_id, 4, "")
-        self._contexts[proposed.context_id] = Context(proposed.abstract_syntax, taken)
+        self._contexts[proposed.context_id] = Context(abstract, taken, they_serve)
         return ContextResult(proposed.context_id, 0, taken)
+
+    def _accepted_roles(self) -> list[RoleSelection]:
+        """Without an answer the default roles hold: they are the SCU (PS3.7 D.3.3.4)."""
+        served = {entry.abstract_syntax for entry in self._contexts.values() if entry.they_serve}
+        return [RoleSelection(uid, scu=False, scp=True) for uid in sorted(served)]
 
     def _next_pdu(self) -> str | None:
         kind, length = self._head()
@@ -217,24 +246,29 @@ class Association:
 
     def _without_data(self, context_id: int, command: Mapping[int, bytes]) -> None:
         field = dimse.number(command, dimse.COMMAND_FIELD)
+        sink = self._sink_for(context_id, command) if field == dimse.N_EVENT_REPORT_RQ else None
         if field == dimse.C_ECHO_RQ:
             self._answer(context_id, command, Answer(SUCCESS))
         elif field == dimse.C_STORE_RQ:
             self._answer(context_id, command, Answer(MISTYPED_ARGUMENT, "no data set follows"))
+        elif sink is not None:
+            self._answer(context_id, command, sink.finish())
         elif field != dimse.C_CANCEL_RQ and not field & dimse.RESPONSE:
             self._answer(context_id, command, Answer(UNRECOGNIZED_OPERATION))
 
     def _sink_for(self, context_id: int, command: Mapping[int, bytes]) -> Sink | None:
-        if dimse.number(command, dimse.COMMAND_FIELD) != dimse.C_STORE_RQ:
+        context = self._contexts[context_id]
+        awaited = dimse.N_EVENT_REPORT_RQ if context.they_serve else dimse.C_STORE_RQ
+        if dimse.number(command, dimse.COMMAND_FIELD) != awaited:
             return None
         dimse.number(command, dimse.MESSAGE_ID)  # without one, no answer could be sent
-        return self._service.store(
-            StoreRequest(
-                sop_class_uid=dimse.uid(command, dimse.AFFECTED_SOP_CLASS_UID),
-                sop_instance_uid=dimse.uid(command, dimse.AFFECTED_SOP_INSTANCE_UID),
-                transfer_syntax=self._contexts[context_id].transfer_syntax,
-            )
-        )
+        sop_class = dimse.uid(command, dimse.AFFECTED_SOP_CLASS_UID)
+        instance = dimse.uid(command, dimse.AFFECTED_SOP_INSTANCE_UID)
+        if context.they_serve:
+            event = dimse.number(command, dimse.EVENT_TYPE_ID)
+            report = EventReport(sop_class, instance, event, context.transfer_syntax)
+            return self._service.report(report)
+        return self._service.store(StoreRequest(sop_class, instance, context.transfer_syntax))
 
     def _data_fragment(self, context_id: int, fragment: bytes, *, last: bool) -> None:
         if self._awaited is None or self._awaited[0] != context_id:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 C_STORE_RQ = 0x0001
 C_ECHO_RQ = 0x0030
 C_CANCEL_RQ = 0x0FFF
+N_EVENT_REPORT_RQ = 0x0100
 RESPONSE = 0x8000
 NO_DATA_SET = 0x0101
 
@@ -21,6 +22,7 @@ COMMAND_DATA_SET_TYPE = 0x0800
 STATUS = 0x0900
 ERROR_COMMENT = 0x0902
 AFFECTED_SOP_INSTANCE_UID = 0x1000
+EVENT_TYPE_ID = 0x1002
 
 LONGEST_COMMAND = 1 << 16
 
@@ -76,10 +78,13 @@ def uid(command: Mapping[int, bytes], element: int) -> str:
 
 
 def encode_response(request: Mapping[int, bytes], status: int, comment: str = "") -> bytes:
-    """The response to a request (PS3.7 9.3.1.2, 9.3.5.2), which carries no data set.
+    """The response to a request (PS3.7 9.3.1.2, 9.3.5.2, 10.3.1.2), which carries no data set.
 
-    Affected SOP Class and Instance UID are the request's; ``comment`` becomes the Error Comment,
-    of which 64 characters have room.
+    Affected SOP Class and Instance UID are the request's, and the Event Type ID of an
+    N-EVENT-REPORT; ``comment`` becomes the Error Comment, of which 64 characters have room.
+
+    Raises:
+        CommandError: the request lacks a number that the response needs.
     """
     elements = {
         AFFECTED_SOP_CLASS_UID: _even(request.get(AFFECTED_SOP_CLASS_UID, b"")),
@@ -93,6 +98,8 @@ def encode_response(request: Mapping[int, bytes], status: int, comment: str = ""
         elements[ERROR_COMMENT] = text + b" " * (len(text) % 2)
     if AFFECTED_SOP_INSTANCE_UID in request:
         elements[AFFECTED_SOP_INSTANCE_UID] = _even(request[AFFECTED_SOP_INSTANCE_UID])
+    if number(request, COMMAND_FIELD) == N_EVENT_REPORT_RQ and EVENT_TYPE_ID in request:
+        elements[EVENT_TYPE_ID] = _us(number(request, EVENT_TYPE_ID))
     body = b"".join(
         _ELEMENT.pack(0, element, len(value)) + value for element, value in elements.items()
     )

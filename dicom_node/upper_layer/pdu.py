@@ -14,6 +14,7 @@ LONGEST_ASSOCIATE_RQ = 1 << 18
 """128 contexts of a dozen transfer syntaxes each take some 100 kB."""
 
 _FIXED = struct.Struct(">HH16s16s32s")
+_ROLE_SELECTION = 0x54
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,15 @@ class ProposedContext:
 
 
 @dataclass(frozen=True)
+class RoleSelection:
+    """The roles of the requestor for a SOP class: proposed, or accepted (PS3.7 D.3.3.4)."""
+
+    sop_class_uid: str
+    scu: bool
+    scp: bool
+
+
+@dataclass(frozen=True)
 class AssociateRequest:
     """An A-ASSOCIATE-RQ (PS3.8 9.3.2).
 
@@ -33,6 +43,7 @@ class AssociateRequest:
         called, calling: AE titles without padding.
         called_field, calling_field: the 16 bytes that they came in, which the answer repeats.
         max_length: longest P-DATA-TF that the requestor takes, 0 for any.
+        roles: what it proposes to be, where that is not said it is the SCU.
     """
 
     protocol_version: int
@@ -43,6 +54,11 @@ class AssociateRequest:
     application_context: str
     contexts: tuple[ProposedContext, ...]
     max_length: int
+    roles: tuple[RoleSelection, ...] = ()
+
+    def proposes_scp(self, sop_class_uid: str) -> bool:
+        """Whether the requestor wants to be the SCP of a SOP class."""
+        return any(role.scp for role in self.roles if role.sop_class_uid == sop_class_uid)
 
 
 @dataclass(frozen=True)
@@ -73,7 +89,7 @@ def decode_associate_rq(body: bytes) -> AssociateRequest:
     if len(body) < _FIXED.size:
         raise ProtocolError("A-ASSOCIATE-RQ is shorter than its fixed fields")
     version, _, called, calling, _ = _FIXED.unpack_from(body)
-    application, max_length = "", 0
+    application, user = "", b""
     contexts = []
     for kind, value in items(body[_FIXED.size :]):
         if kind == 0x10:
@@ -81,7 +97,7 @@ def decode_associate_rq(body: bytes) -> AssociateRequest:
         elif kind == 0x20:
             contexts.append(_proposed(value))
         elif kind == 0x50:
-            max_length = _max_length(value)
+            user = value
     return AssociateRequest(
         protocol_version=version,
         called=text(called),
@@ -90,7 +106,8 @@ def decode_associate_rq(body: bytes) -> AssociateRequest:
         calling_field=calling,
         application_context=application,
         contexts=tuple(contexts),
-        max_length=max_length,
+        max_length=_max_length(user),
+        roles=_roles(user),
     )
 
 
@@ -104,11 +121,27 @@ def _proposed(value: bytes) -> ProposedContext:
 
 
 def _max_length(user_information: bytes) -> int:
-    """Of its other sub-items none asks for more than an acceptor does by itself (PS3.7 D.3.3)."""
+    """0 where none is given that can be read.
+
+    Beside it and the roles no sub-item asks for more than an acceptor does by itself (PS3.7 D.3.3).
+    """
     for kind, value in items(user_information):
         if kind == 0x51 and len(value) == 4:
             return int.from_bytes(value, "big")
     return 0
+
+
+def _roles(user_information: bytes) -> tuple[RoleSelection, ...]:
+    """What is malformed proposes nothing, so that the default roles hold."""
+    found = (_role(value) for kind, value in items(user_information) if kind == _ROLE_SELECTION)
+    return tuple(role for role in found if role is not None)
+
+
+def _role(value: bytes) -> RoleSelection | None:
+    """PS3.7 table D.3-9: length of the UID, the UID, SCU-role, SCP-role."""
+    if len(value) < 4 or len(value) != 4 + int.from_bytes(value[:2], "big"):
+        return None
+    return RoleSelection(text(value[2:-2]), scu=value[-2] == 1, scp=value[-1] == 1)
 
 
 def encode_associate_ac(
@@ -118,12 +151,16 @@ def encode_associate_ac(
     max_length: int,
     implementation_class_uid: str,
     implementation_version: str,
+    roles: Sequence[RoleSelection] = (),
 ) -> bytes:
-    """An A-ASSOCIATE-AC (PS3.8 9.3.3)."""
-    user = (
-        item(0x51, struct.pack(">I", max_length))
-        + item(0x52, implementation_class_uid.encode())
-        + item(0x55, implementation_version.encode())
+    """An A-ASSOCIATE-AC (PS3.8 9.3.3); ``roles`` are those accepted of what was proposed."""
+    user = b"".join(
+        (
+            item(0x51, struct.pack(">I", max_length)),
+            item(0x52, implementation_class_uid.encode()),
+            *(_accepted(role) for role in roles),
+            item(0x55, implementation_version.encode()),
+        )
     )
     body = b"".join(
         (
@@ -139,6 +176,12 @@ def encode_associate_ac(
 def _answered(result: ContextResult) -> bytes:
     head = bytes((result.context_id, 0, result.result, 0))
     return item(0x21, head + item(0x40, result.transfer_syntax.encode()))
+
+
+def _accepted(role: RoleSelection) -> bytes:
+    """PS3.7 table D.3-10; sub-items stand in ascending order of their types, as peers expect."""
+    uid = role.sop_class_uid.encode()
+    return item(_ROLE_SELECTION, struct.pack(">H", len(uid)) + uid + bytes((role.scu, role.scp)))
 
 
 def encode_associate_rj(rejection: Rejection) -> bytes:

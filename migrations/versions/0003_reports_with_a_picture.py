@@ -54,8 +54,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_secrets")),
     )
 
+    op.create_table(
+        "case_lookups",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column(
+            "asked_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.Column("asked_by", sa.Text(), nullable=False),
+        sa.Column("case_number", sa.Text(), nullable=False),
+        sa.Column("found", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_case_lookups")),
+    )
+
 
 def downgrade() -> None:
+    op.drop_table("case_lookups")
     op.drop_table("secrets")
     op.drop_index("ix_sends_commitment", table_name="sends", postgresql_where=NOT_COMMITTED)
     for column in ("transaction_uid", "commitment_asked_at", "commitment", "taken"):

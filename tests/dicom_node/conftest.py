@@ -7,8 +7,10 @@ import pytest
 from pynetdicom import _config
 from sqlalchemy import Engine
 
+from dicom_node.cli import main
 from dicom_node.intake import Intake
 from dicom_node.spool import Spool
+from tests.dicom_node.command_line import Likeness, Ran
 from tests.dicom_node.doors import Door, open_door, working
 
 NODE = "2.25.1"
@@ -37,3 +39,33 @@ def door(free_port: int, intake: Intake, spool: Spool) -> Iterator[Door]:
 def send_bytes_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """pynetdicom sends a file's data set unparsed, and takes the request's UIDs from its meta."""
     monkeypatch.setattr(_config, "STORE_SEND_CHUNKED_DATASET", True)
+
+
+@pytest.fixture
+def settings_file(tmp_path: Path, database_url: str, free_port: int) -> Path:
+    """Settings with a database of the test's own, and one peer on this machine."""
+    path = tmp_path / "likeness.toml"
+    path.write_text(
+        f"""
+        data_folder = "data"
+        database_url = '{database_url}'
+        [[peers]]
+        name = "pacs"
+        ae_title = "PACS"
+        host = "127.0.0.1"
+        port = {free_port}
+        """
+    )
+    return path
+
+
+@pytest.fixture
+def likeness(settings_file: Path, capsys: pytest.CaptureFixture[str]) -> Likeness:
+    """Runs the command with these settings, or with others named first."""
+
+    def run(*arguments: object, settings: Path = settings_file) -> Ran:
+        capsys.readouterr()
+        code = main(["--settings", str(settings), *map(str, arguments)])
+        return Ran(code, *capsys.readouterr())
+
+    return run

@@ -17,7 +17,10 @@ P_DATA, RELEASE_RQ, RELEASE_RP, ABORT = 4, 5, 6, 7
 
 VERIFICATION, CR = str(Verification), str(ComputedRadiographyImageStorage)
 EXPLICIT = str(ExplicitVRLittleEndian)
-ECHO_CONTEXT, STORE_CONTEXT = 1, 3
+COMMITMENT, COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
+"""Storage Commitment Push Model and its well-known instance (PS3.4 J.3.5)."""
+
+ECHO_CONTEXT, STORE_CONTEXT, REPORT_CONTEXT = 1, 3, 5
 
 COMMAND, LAST_COMMAND, DATA, LAST_DATA = 1, 3, 0, 2
 """Message control headers (PS3.8 E.2)."""
@@ -46,6 +49,12 @@ def proposed(context_id: int, abstract: str, *transfer: str) -> bytes:
     """A presentation context item (PS3.8 9.3.2.2)."""
     syntaxes = b"".join(item(0x40, uid.encode()) for uid in transfer)
     return item(0x20, bytes((context_id, 0, 0, 0)) + item(0x30, abstract.encode()) + syntaxes)
+
+
+def role(uid: str, scu: int, scp: int, length: int | None = None) -> bytes:
+    """A role selection sub-item (PS3.7 table D.3-9), which may lie about the UID's length."""
+    size = len(uid) if length is None else length
+    return item(0x54, struct.pack(">H", size) + uid.encode() + bytes((scu, scp)))
 
 
 OFFERS = (
@@ -118,11 +127,30 @@ def store_rq(instance: str, message_id: int = 1, **changes: bytes | int | None) 
         0x0800: 0x0001,
         0x1000: uid_value(instance),
     }
+    return command_set(_changed(elements, changes))
+
+
+def _changed(
+    elements: dict[int, bytes | int], changes: Mapping[str, bytes | int | None]
+) -> dict[int, bytes | int]:
     for name, value in changes.items():
         elements.pop(int(name[1:], 16), None)
         if value is not None:
             elements[int(name[1:], 16)] = value
-    return command_set(elements)
+    return elements
+
+
+def event_report_rq(**changes: bytes | int | None) -> bytes:
+    """An N-EVENT-REPORT-RQ of Storage Commitment (PS3.7 10.3.1.1); ``changes`` as above."""
+    elements: dict[int, bytes | int] = {
+        0x0002: uid_value(COMMITMENT),
+        0x0100: 0x0100,
+        0x0110: 1,
+        0x0800: 0x0001,
+        0x1000: uid_value(COMMITMENT_INSTANCE),
+        0x1002: 1,
+    }
+    return command_set(_changed(elements, changes))
 
 
 def echo(message_id: int = 1) -> bytes:

@@ -1,6 +1,7 @@
 """Peers that get what the node sends: pynetdicom with any answer, or DCMTK's storescp."""
 
 import subprocess
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -8,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import Comprehensive3DSRStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    SecondaryCaptureImageStorage,
+    generate_uid,
+)
 from pynetdicom import AE, evt
 from pynetdicom.events import Event
 from pynetdicom.sop_class import Verification
@@ -29,21 +36,38 @@ def peer_at(port: int, **changes: Any) -> Peer:
 
 
 class Receiver:
-    """What a pynetdicom SCP got so far; ``answer`` is the status of its next responses."""
+    """What a pynetdicom SCP got so far.
+
+    ``answer`` is the status of its next responses, ``answers`` those for single SOP classes;
+    it answers only while ``may_answer`` is set.
+    """
 
     def __init__(self, answer: int | None) -> None:
         self.answer = answer
+        self.answers: dict[str, int | None] = {}
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         self.datasets: list[Dataset] = []
+        self.encoded: list[bytes] = []
         self.callers: list[str] = []
+        self.associations: set[int] = set()
 
     def handle(self, event: Event) -> int:
         """Keeps the data set and answers; aborts where there is no answer to give."""
-        if self.answer is None:
+        self.may_answer.wait()
+        answer = self.answers.get(event.request.AffectedSOPClassUID, self.answer)
+        if answer is None:
             event.assoc.abort()
             return 0x0110
         self.datasets.append(event.dataset)
+        self.encoded.append(event.request.DataSet.getvalue())
         self.callers.append(event.assoc.requestor.ae_title)
-        return self.answer
+        self.associations.add(id(event.assoc))
+        return answer
+
+    def uids(self) -> list[str]:
+        """The SOP Instance UIDs in the order in which they came."""
+        return [str(dataset.SOPInstanceUID) for dataset in self.datasets]
 
 
 @contextmanager
@@ -53,12 +77,13 @@ def receiver(
     *,
     sop_classes: Sequence[str] = (Comprehensive3DSRStorage, Verification),
     listed: Sequence[str] = (),
+    syntaxes: Sequence[str] = (ImplicitVRLittleEndian, ExplicitVRLittleEndian),
 ) -> Iterator[Receiver]:
     """An SCP for reports; None as ``answer`` aborts the association instead."""
     ae = AE(ae_title="PACS")
     ae.require_calling_aet = list(listed)
     for uid in sop_classes:
-        ae.add_supported_context(uid)
+        ae.add_supported_context(uid, list(syntaxes))
     got = Receiver(answer)
     handlers = [(evt.EVT_C_STORE, got.handle)]
     server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
@@ -92,15 +117,33 @@ def _answers(port: int) -> bool:
     return True
 
 
-def report_file(study: str = "1.2.3") -> bytes:
-    """A DICOM file of the SOP class that reports have; its content does not matter on the way."""
+def report_file(study: str = "1.2.3", sop_class: str = Comprehensive3DSRStorage) -> bytes:
+    """A DICOM file of a SOP class that reports have; its content does not matter on the way."""
+    dataset = _document(study, sop_class)
+    dataset.Modality = "SR"
+    return _file(dataset)
+
+
+def picture_file(study: str = "1.2.3") -> bytes:
+    """A DICOM file of the SOP class that pictures have."""
+    dataset = _document(study, SecondaryCaptureImageStorage)
+    dataset.Modality, dataset.PixelData = "OT", bytes(range(256)) * 40
+    dataset["PixelData"].VR = "OB"
+    return _file(dataset)
+
+
+def _document(study: str, sop_class: str) -> Dataset:
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.SOPClassUID, dataset.SOPInstanceUID = Comprehensive3DSRStorage, generate_uid()
+    dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, generate_uid()
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study, generate_uid()
     dataset.PatientName, dataset.PatientID = "Müller^Jörg", "P1"
-    dataset.SpecificCharacterSet, dataset.Modality = "ISO_IR 192", "SR"
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    return dataset
+
+
+def _file(dataset: Dataset) -> bytes:
     buffer = BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()

@@ -1,14 +1,10 @@
 """The command line in-process, on a real database: data on stdout, one line for a fault."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pydicom
 import pytest
-from pydicom.uid import Comprehensive3DSRStorage
 from sqlalchemy import Engine, text
 
 from dicom_node.cli import main
@@ -16,60 +12,12 @@ from dicom_node.settings_file import load_settings
 from dicom_node.worker_process import WorkerLoop, start_worker
 from storage import embeddings, studies
 from storage.index import VectorIndex, snapshot_path
+from tests.dicom_node.command_line import Likeness, Ran
 from tests.dicom_node.objects import STUDY, encoded, radiograph, write_file, written
 from tests.dicom_node.receivers import receiver
 from tests.storage.made import add_study, received, row_of, space, unit
 
 NO_SUCH = "1.2.3.4.5"
-
-
-@dataclass(frozen=True)
-class Ran:
-    """How a run of the command ended, and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-    def could_not(self) -> str:
-        """The one line in which a failed command says why; it printed nothing else."""
-        assert (self.code, self.out) == (1, "")
-        assert self.err.startswith("likeness: ")
-        assert self.err.count("\n") == 1, self.err
-        return self.err.removeprefix("likeness: ").strip()
-
-
-Likeness = Callable[..., Ran]
-
-
-@pytest.fixture
-def settings_file(tmp_path: Path, database_url: str, free_port: int) -> Path:
-    """Settings with a database of the test's own, and one peer on this machine."""
-    path = tmp_path / "likeness.toml"
-    path.write_text(
-        f"""
-        data_folder = "data"
-        database_url = '{database_url}'
-        [[peers]]
-        name = "pacs"
-        ae_title = "PACS"
-        host = "127.0.0.1"
-        port = {free_port}
-        """
-    )
-    return path
-
-
-@pytest.fixture
-def likeness(settings_file: Path, capsys: pytest.CaptureFixture[str]) -> Likeness:
-    """Runs the command with these settings, or with others named first."""
-
-    def run(*arguments: object, settings: Path = settings_file) -> Ran:
-        capsys.readouterr()
-        code = main(["--settings", str(settings), *map(str, arguments)])
-        return Ran(code, *capsys.readouterr())
-
-    return run
 
 
 def _work_all(engine: Engine, settings_file: Path) -> None:
@@ -351,26 +299,6 @@ def test_a_question_is_audited(likeness: Likeness, engine: Engine, archive: list
     with engine.connect() as connection:
         row = connection.execute(text("SELECT * FROM queries")).one()
     assert (row.asked_by, row.study_instance_uid, row.k) == ("cli", archive[0], 2)
-
-
-def test_a_report_is_written_and_stays_the_same(
-    likeness: Likeness, archive: list[str], tmp_path: Path
-) -> None:
-    first, second = tmp_path / "1.dcm", tmp_path / "2.dcm"
-    assert likeness("report", archive[0], "-o", first).code == 0
-    assert likeness("report", archive[0], "-o", second).code == 0
-    report = pydicom.dcmread(first)
-    assert report.SOPClassUID == Comprehensive3DSRStorage
-    assert (report.StudyInstanceUID, report.PatientID) == (archive[0], "P1")
-    assert first.read_bytes() == second.read_bytes()
-
-
-def test_a_report_that_cannot_be_written_is_named(
-    likeness: Likeness, archive: list[str], tmp_path: Path
-) -> None:
-    path = tmp_path / "missing" / "report.dcm"
-    fault = likeness("report", archive[0], "-o", path).could_not()
-    assert fault == f"{path} cannot be written: No such file or directory"
 
 
 @pytest.mark.parametrize("verb", ["verify", "reindex"])

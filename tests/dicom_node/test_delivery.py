@@ -5,7 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pydicom.uid import CTImageStorage
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    CTImageStorage,
+    EnhancedSRStorage,
+    SecondaryCaptureImageStorage,
+)
 from sqlalchemy import Engine, Row, text
 
 from dicom_node.delivery import Delivery
@@ -13,12 +18,16 @@ from dicom_node.settings import Peer, Settings, WorkSettings
 from storage import reports, sends, studies
 from storage.queue import SENDS
 from tests.dicom_node.conftest import NODE
-from tests.dicom_node.receivers import peer_at, receiver, report_file
+from tests.dicom_node.receivers import peer_at, picture_file, receiver, report_file
 from tests.storage.made import received, row_of
 from tests.waiting import wait_until
 
+ALL = (Comprehensive3DSRStorage, EnhancedSRStorage, SecondaryCaptureImageStorage)
 
-def _queue_report(engine: Engine, study: str = "1.2.3", peer: str = "pacs") -> None:
+
+def _queue_report(
+    engine: Engine, study: str = "1.2.3", peer: str = "pacs", picture: bytes | None = None
+) -> None:
     with engine.begin() as connection:
         studies.record(connection, received(study, f"{study}.1.1"), received_by=NODE)
         report = reports.add(
@@ -30,6 +39,8 @@ def _queue_report(engine: Engine, study: str = "1.2.3", peer: str = "pacs") -> N
                 sop_class_uid="2",
                 sop_instance_uid=f"{study}.9",
                 dicom=report_file(study),
+                picture_sop_instance_uid=None if picture is None else f"{study}.10",
+                picture_dicom=picture,
             ),
         )
         reports.send_to(connection, report, peer=peer, node=NODE)
@@ -53,6 +64,53 @@ def test_a_queued_report_is_sent_once(engine: Engine, free_port: int) -> None:
         assert not delivery.send_next()
     assert [dataset.StudyInstanceUID for dataset in got.datasets] == ["1.2.3"]
     assert _send(engine).state == "done"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "expected"),
+    [
+        (ALL, (Comprehensive3DSRStorage, SecondaryCaptureImageStorage)),
+        (ALL[1:], (EnhancedSRStorage, SecondaryCaptureImageStorage)),
+        (ALL[:1], (Comprehensive3DSRStorage,)),
+        (ALL[2:], (SecondaryCaptureImageStorage,)),
+    ],
+)
+def test_what_the_peer_took_is_kept(
+    engine: Engine, free_port: int, accepted: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    _queue_report(engine, picture=picture_file())
+    with receiver(free_port, sop_classes=accepted) as got:
+        assert _delivery(engine, peer_at(free_port)).send_next()
+    row = _send(engine)
+    assert (row.state, row.commitment, row.attempts) == ("done", None, 1)
+    assert row.taken == [
+        {"sop_class_uid": str(uid), "sop_instance_uid": instance}
+        for uid, instance in zip(expected, got.uids(), strict=True)
+    ]
+
+
+def test_what_is_half_taken_is_sent_again_whole(engine: Engine, free_port: int) -> None:
+    """An archive knows what it has by its SOP Instance UID."""
+    _queue_report(engine, picture=picture_file())
+    delivery = _delivery(engine, peer_at(free_port))
+    with receiver(free_port, sop_classes=ALL) as got:
+        got.answers[SecondaryCaptureImageStorage] = 0xA700
+        assert delivery.send_next()
+        assert "the picture answered 0xA700" in _send(engine).reason
+        got.answers.clear()
+        assert delivery.send_next()
+    assert got.uids()[:2] == got.uids()[2:]
+    assert (_send(engine).state, _send(engine).reason) == ("done", None)
+
+
+def test_a_peer_that_is_to_commit_will_be_asked(engine: Engine, free_port: int) -> None:
+    """From then on the tries are those of the commitment."""
+    _queue_report(engine, picture=picture_file())
+    with receiver(free_port, sop_classes=ALL):
+        assert _delivery(engine, peer_at(free_port, storage_commitment=True)).send_next()
+    row = _send(engine)
+    assert (row.state, row.commitment, row.attempts) == ("done", "wanted", 0)
+    assert row.wait <= timedelta()
 
 
 def test_a_warning_ends_the_send(engine: Engine, free_port: int) -> None:

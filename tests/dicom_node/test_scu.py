@@ -9,7 +9,8 @@ import pytest
 from pydicom.uid import CTImageStorage
 from pynetdicom.sop_class import Verification
 
-from dicom_node.scu import SendError, echo, send
+from dicom_node.report_sending import send_report
+from dicom_node.scu import SendError, echo
 from dicom_node.settings import Peer
 from tests.dicom_node.receivers import OURS, STORESCP, peer_at, receiver, report_file, storescp
 
@@ -22,7 +23,7 @@ needs_dcmtk = pytest.mark.skipif(
 def test_dcmtk_gets_the_report_element_for_element(free_port: int, tmp_path: Path) -> None:
     report = report_file()
     with storescp(free_port, tmp_path) as folder:
-        send(peer_at(free_port), report, calling_ae=OURS)
+        send_report(peer_at(free_port), report, calling_ae=OURS)
     (path,) = folder.iterdir()
     assert pydicom.dcmread(path) == pydicom.dcmread(BytesIO(report))
 
@@ -35,7 +36,7 @@ def test_dcmtk_answers_echo(free_port: int, tmp_path: Path) -> None:
 
 def test_the_peer_learns_our_ae_title(free_port: int) -> None:
     with receiver(free_port) as got:
-        send(peer_at(free_port), report_file(), calling_ae=OURS)
+        send_report(peer_at(free_port), report_file(), calling_ae=OURS)
     assert got.callers == [OURS]
 
 
@@ -45,21 +46,21 @@ def test_a_warning_counts_as_stored(
 ) -> None:
     """PS3.4 B.2.3: coercion, elements discarded, data set does not match SOP class."""
     with receiver(free_port, answer) as got:
-        send(peer_at(free_port), report_file(), calling_ae=OURS)
+        send_report(peer_at(free_port), report_file(), calling_ae=OURS)
     assert len(got.datasets) == 1
-    assert f"C-STORE answered 0x{answer:04X}" in caplog.text
+    assert f"C-STORE of the report answered 0x{answer:04X}" in caplog.text
 
 
 @pytest.mark.parametrize("answer", [0xA700, 0xA900, 0xC000, 0xCFFF, 0x0122])
 def test_a_refusal_gives_its_status(free_port: int, answer: int) -> None:
-    expected = f"peer pacs (PACS at 127.0.0.1:{free_port}): C-STORE answered 0x{answer:04X}"
+    expected = f"at 127.0.0.1:{free_port}): C-STORE of the report answered 0x{answer:04X}"
     with receiver(free_port, answer), pytest.raises(SendError, match=re.escape(expected)):
-        send(peer_at(free_port), report_file(), calling_ae=OURS)
+        send_report(peer_at(free_port), report_file(), calling_ae=OURS)
 
 
 def test_a_peer_that_breaks_off_gave_no_answer(free_port: int) -> None:
-    with receiver(free_port, None), pytest.raises(SendError, match="no answer to C-STORE"):
-        send(peer_at(free_port), report_file(), calling_ae=OURS)
+    with receiver(free_port, None), pytest.raises(SendError, match="no answer to C-STORE of the"):
+        send_report(peer_at(free_port), report_file(), calling_ae=OURS)
 
 
 def test_a_peer_that_is_down_is_named(free_port: int) -> None:
@@ -73,7 +74,7 @@ def test_a_peer_without_our_sop_class_says_so(free_port: int) -> None:
         receiver(free_port, sop_classes=[CTImageStorage]),
         pytest.raises(SendError, match="does not take Comprehensive 3D SR Storage"),
     ):
-        send(peer_at(free_port), report_file(), calling_ae=OURS)
+        send_report(peer_at(free_port), report_file(), calling_ae=OURS)
 
 
 def test_a_peer_that_does_not_know_us_says_so(free_port: int) -> None:
@@ -81,7 +82,7 @@ def test_a_peer_that_does_not_know_us_says_so(free_port: int) -> None:
         receiver(free_port, listed=["ANOTHER"]),
         pytest.raises(SendError, match="refuses the association; is our AE title listed there"),
     ):
-        send(peer_at(free_port), report_file(), calling_ae=OURS)
+        send_report(peer_at(free_port), report_file(), calling_ae=OURS)
 
 
 def test_a_peer_without_verification_says_so(free_port: int) -> None:

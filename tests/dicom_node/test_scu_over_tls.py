@@ -7,7 +7,8 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from dicom_node.scu import SendError, echo, send
+from dicom_node.report_sending import send_report
+from dicom_node.scu import SendError, echo
 from dicom_node.settings import DicomSettings
 from dicom_node.store_sender import StoreSender
 from tests.dicom_node.certificates import Certificates
@@ -38,7 +39,7 @@ def test_dcmtk_gets_the_report_over_tls(
     ours = settings_with(certificates.node, certificates.authority)
     with storescp_over_tls(free_port, folder, certificates.peer, certificates.authority):
         echo(peer, calling_ae=OURS, tls=ours)
-        send(peer, report, calling_ae=OURS, tls=ours)
+        send_report(peer, report, calling_ae=OURS, tls=ours)
     (path,) = folder.iterdir()
     assert pydicom.dcmread(path) == pydicom.dcmread(BytesIO(report))
 
@@ -70,7 +71,7 @@ def test_a_refusal_on_either_side_is_told_in_one_line(
         caplog.at_level(logging.ERROR),
         pytest.raises(SendError, match=f"pacs .*over TLS.*: {said}"),
     ):
-        send(peer, report_file(), calling_ae=OURS, tls=ours)
+        send_report(peer, report_file(), calling_ae=OURS, tls=ours)
     assert not list(folder.iterdir())
     assert not any(record.exc_info for record in caplog.records)
 
@@ -94,13 +95,13 @@ def test_a_plain_port_never_gets_a_report_that_is_meant_for_tls(
         storescp(free_port, folder),
         pytest.raises(SendError, match=r"it does not speak TLS|broke the connection off"),
     ):
-        send(peer_at(free_port, tls=True), report_file(), calling_ae=OURS, tls=ours)
+        send_report(peer_at(free_port, tls=True), report_file(), calling_ae=OURS, tls=ours)
     assert not list(folder.iterdir())
 
 
 def test_a_fault_of_our_files_is_told_with_the_peer(free_port: int) -> None:
     with receiver(free_port) as got, pytest.raises(SendError, match=r"pacs .*tls\.trusted is not"):
-        send(peer_at(free_port, tls=True), report_file(), calling_ae=OURS)
+        send_report(peer_at(free_port, tls=True), report_file(), calling_ae=OURS)
     assert not got.callers
 
 

@@ -13,6 +13,7 @@ from pydicom.uid import ImplicitVRLittleEndian
 from dicom_node.upper_layer.association import (
     Answer,
     Association,
+    EventReport,
     Identity,
     StoreRequest,
 )
@@ -61,7 +62,7 @@ ABORTED = Pdu(ABORT, b"\0\0\x02\0")
 class Kept:
     """A sink that keeps what it is given."""
 
-    request: StoreRequest
+    request: StoreRequest | EventReport
     data: bytes = b""
     ended: str = ""
 
@@ -84,6 +85,7 @@ class Keeper:
     contexts: Mapping[str, Sequence[str]] = field(
         default_factory=lambda: {VERIFICATION: [EXPLICIT], CR: [EXPLICIT, IMPLICIT]}
     )
+    reporting_contexts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     max_pdu: int = MAX_PDU
     kept: list[Kept] = field(default_factory=list)
 
@@ -91,6 +93,10 @@ class Keeper:
         return self.rejection
 
     def store(self, request: StoreRequest) -> Kept:
+        self.kept.append(Kept(request))
+        return self.kept[-1]
+
+    def report(self, request: EventReport) -> Kept:
         self.kept.append(Kept(request))
         return self.kept[-1]
 

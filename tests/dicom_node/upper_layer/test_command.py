@@ -4,7 +4,14 @@ from io import BytesIO
 from struct import pack
 
 import pytest
-from pynetdicom.dimse_messages import C_ECHO_RQ, C_ECHO_RSP, C_STORE_RQ, C_STORE_RSP, DIMSEMessage
+from pynetdicom.dimse_messages import (
+    C_ECHO_RQ,
+    C_ECHO_RSP,
+    C_STORE_RQ,
+    C_STORE_RSP,
+    N_EVENT_REPORT_RSP,
+    DIMSEMessage,
+)
 from pynetdicom.dimse_primitives import C_ECHO, C_STORE
 from pynetdicom.pdu_primitives import P_DATA
 
@@ -16,6 +23,7 @@ from tests.dicom_node.raw_peer import (
     command_set,
     decoded,
     echo_rq,
+    event_report_rq,
     store_rq,
     uid_value,
 )
@@ -94,8 +102,12 @@ def test_the_bytes_of_a_c_store_response() -> None:
 
 @pytest.mark.parametrize(
     ("request_", "message"),
-    [(echo_rq(3), C_ECHO_RSP()), (store_rq("1.2.3", 3), C_STORE_RSP())],
-    ids=["C-ECHO", "C-STORE"],
+    [
+        (echo_rq(3), C_ECHO_RSP()),
+        (store_rq("1.2.3", 3), C_STORE_RSP()),
+        (event_report_rq(x0110=3), N_EVENT_REPORT_RSP()),
+    ],
+    ids=["C-ECHO", "C-STORE", "N-EVENT-REPORT"],
 )
 def test_pynetdicom_reads_our_responses(request_: bytes, message: DIMSEMessage) -> None:
     response = P_DATA()
@@ -104,6 +116,12 @@ def test_pynetdicom_reads_our_responses(request_: bytes, message: DIMSEMessage) 
     assert message.decode_msg(response)
     primitive = message.message_to_primitive()
     assert (primitive.MessageIDBeingRespondedTo, primitive.Status) == (3, 0x0110)
+
+
+def test_an_event_type_is_only_that_of_a_report() -> None:
+    """It is no element of other responses, whatever stands in the request."""
+    request = decode_command(store_rq("1.2.3", x1002=b"odd"))
+    assert dimse.EVENT_TYPE_ID not in decode_command(encode_response(request, 0))
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from dicom_node.upper_layer.pdu import (
     ContextResult,
     ProposedContext,
     Rejection,
+    RoleSelection,
     decode_associate_rq,
     encode_abort,
     encode_associate_ac,
@@ -133,6 +134,15 @@ def test_other_user_information_is_read_over(user: list[Any]) -> None:
     request = decode_associate_rq(_bytes(_asked(user=user, max_length=777)))
     assert request.max_length == 777
     assert request.contexts == (ProposedContext(1, CR, (EXPLICIT, IMPLICIT)),)
+
+
+@pytest.mark.parametrize("user", [[_role()], [_window(), _role(), _extended(), _user_identity()]])
+def test_a_role_is_read_as_pynetdicom_wrote_it(user: list[Any]) -> None:
+    """PS3.7 table D.3-9."""
+    request = decode_associate_rq(_bytes(_asked(user=user)))
+    assert request.roles == (RoleSelection(CR, scu=True, scp=True),)
+    assert request.proposes_scp(CR)
+    assert not request.proposes_scp(VERIFICATION)
 
 
 def test_all_128_contexts_are_read() -> None:
@@ -259,6 +269,27 @@ def test_pynetdicom_reads_our_acceptance() -> None:
         (5, 4),
     ]
     assert answered[0].transfer_syntax == [EXPLICIT]
+
+
+def test_pynetdicom_reads_the_roles_that_we_accept() -> None:
+    """PS3.7 table D.3-10."""
+    read = theirs.A_ASSOCIATE_AC()
+    read.decode(
+        encode_associate_ac(
+            decode_associate_rq(associate_rq()[HEAD:]),
+            [ContextResult(1, 0, EXPLICIT)],
+            max_length=0,
+            implementation_class_uid="1.2.3",
+            implementation_version="VERSION",
+            roles=[RoleSelection(CR, scu=False, scp=True)],
+        )
+    )
+    (role,) = [
+        entry
+        for entry in read.to_primitive().user_information
+        if isinstance(entry, SCP_SCU_RoleSelectionNegotiation)
+    ]
+    assert (role.sop_class_uid, role.scu_role, role.scp_role) == (CR, False, True)
 
 
 def test_the_bytes_of_a_rejection() -> None:

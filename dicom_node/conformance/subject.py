@@ -1,0 +1,69 @@
+"""What a statement is about: one node, by its settings and by what its SCP accepts."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pydicom.uid import UID
+
+from dicom_node.conformance.markdown import literal, table
+from dicom_node.scp import Contexts
+from dicom_node.settings import Settings
+from dicom_node.sop_classes import requested_contexts
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A node.
+
+    Attributes:
+        settings: its settings.
+        contexts: what its SCP accepts: transfer syntaxes by SOP class, the preferred first.
+    """
+
+    settings: Settings
+    contexts: Contexts
+
+    @property
+    def ae(self) -> str:
+        """Our AE title, for a line of text."""
+        return literal(self.settings.dicom.ae_title)
+
+    @property
+    def syntax_sets(self) -> dict[tuple[str, ...], str]:
+        """A letter for each different list of transfer syntaxes that the SCP accepts."""
+        lists = dict.fromkeys(tuple(syntaxes) for syntaxes in self.contexts.values())
+        return {syntaxes: chr(ord("A") + at) for at, syntaxes in enumerate(lists)}
+
+
+def name_of(uid: str) -> str:
+    """The name that PS3.6 gives a UID; the UID itself where it gives none."""
+    return UID(uid).name
+
+
+class Roles(NamedTuple):
+    """A SOP class, and whether we are its user and its provider: "Yes" or "No"."""
+
+    uid: str
+    scu: str
+    scp: str
+
+
+def roles(subject: Subject) -> list[Roles]:
+    """Every SOP class that we deal with, those of the SCP first."""
+    asked = {str(entry.sop_class) for entry in requested_contexts()}
+    uids = dict.fromkeys([*subject.contexts, *sorted(asked)])
+    return [
+        Roles(uid, "Yes" if uid in asked else "No", "Yes" if uid in subject.contexts else "No")
+        for uid in uids
+    ]
+
+
+def transfer_syntaxes(subject: Subject) -> str:
+    """The table of transfer syntaxes that the SCP accepts, by set, in the order of preference."""
+    rows = [
+        (letter, str(place), name_of(uid), uid)
+        for syntaxes, letter in subject.syntax_sets.items()
+        for place, uid in enumerate(syntaxes, start=1)
+    ]
+    columns = ("Set", "Preference", "Transfer Syntax Name", "Transfer Syntax UID")
+    return table("Transfer syntaxes accepted, by set", columns, rows)

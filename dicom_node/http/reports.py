@@ -1,0 +1,183 @@
+"""The routes of reports: had as DICOM, as a picture or as JSON, made and sent by POST."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from dicom_node.http.blocking import Threads
+from dicom_node.http.problems import problem
+from dicom_node.http.requests import JSON, preferred, read_body, study_uid
+from dicom_node.report.filing import ReportError
+from dicom_node.report_facts import as_png, facts
+from dicom_node.reporting import (
+    NoPictureError,
+    Reporting,
+    Standing,
+    UnknownPeerError,
+    UnknownStudyError,
+    picture_of,
+)
+from storage.reports import SendState
+from storage.search import SearchError
+
+log = logging.getLogger(__name__)
+
+DICOM = "application/dicom"
+"""PS3.18 8.7.3, RFC 3240."""
+PNG = "image/png"
+REPORT_PATH = "/studies/{uid}/report"
+PICTURE_PATH = f"{REPORT_PATH}/picture"
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+_PRIVATE = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",  # no page of others may show it
+    "Vary": "Accept",
+}
+_REFUSALS: dict[type[Exception], HTTPStatus] = {
+    UnknownStudyError: HTTPStatus.NOT_FOUND,
+    NoPictureError: HTTPStatus.NOT_FOUND,
+    UnknownPeerError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    SearchError: HTTPStatus.CONFLICT,
+    ReportError: HTTPStatus.CONFLICT,
+}
+
+
+class ReportRequest(BaseModel):
+    """What a POST may ask for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    new: bool = Field(
+        default=False,
+        description="Make a new report, which names the one before it as its predecessor.",
+    )
+    peers: list[str] | None = Field(
+        default=None,
+        max_length=100,
+        description="Send it to these peers of the settings; [] to none. "
+        "Left out: to those of report.send_to.",
+    )
+
+
+def report_routes(
+    reporting: Reporting, *, reading_s: float = 10.0, making_s: float = 60.0
+) -> list[Route]:
+    """The routes; a caller waits ``reading_s`` for what is there, ``making_s`` for what is made."""
+    door = _ReportDoor(
+        reporting,
+        reading=Threads("reading", threads=4, patience_s=reading_s),
+        making=Threads("making a report", threads=1, patience_s=making_s),
+    )
+    return [
+        Route(REPORT_PATH, _refusals_told(door.report), methods=["GET", "POST"]),
+        Route(PICTURE_PATH, _refusals_told(door.picture), methods=["GET"]),
+    ]
+
+
+def _refusals_told(endpoint: Endpoint) -> Endpoint:
+    """The endpoint, with a problem document for what it raises of ``_REFUSALS``."""
+
+    async def told(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except tuple(_REFUSALS) as fault:
+            status = next(code for kind, code in _REFUSALS.items() if isinstance(fault, kind))
+            return problem(status, str(fault))
+
+    return told
+
+
+class _ReportDoor:
+    def __init__(self, reporting: Reporting, *, reading: Threads, making: Threads) -> None:
+        self._reporting = reporting
+        self._reading = reading
+        self._making = making
+
+    async def report(self, request: Request) -> Response:
+        """GET and POST of a study's report."""
+        return await (self._post if request.method == "POST" else self._get)(request)
+
+    async def _get(self, request: Request) -> Response:
+        uid, kind = study_uid(request), preferred(request, (DICOM, JSON))
+        standing, sends = await self._reading.run(self._with_sends, uid)
+        report = standing.report
+        if report is None:
+            return _none_now(standing)
+        if kind == JSON:
+            return _told(standing, sends)
+        _log_disclosure(request, uid, report.sop_instance_uid)
+        return _file(report.dicom, DICOM, f"{report.sop_instance_uid}.dcm")
+
+    async def picture(self, request: Request) -> Response:
+        """GET of the picture of a study's report."""
+        uid, kind = study_uid(request), preferred(request, (PNG, DICOM))
+        standing = await self._reading.run(self._reporting.newest, uid)
+        report = standing.report
+        if report is None:
+            return _none_now(standing)
+        picture = picture_of(report)
+        _log_disclosure(request, uid, str(report.picture_sop_instance_uid))
+        if kind == DICOM:
+            return _file(picture, DICOM, f"{report.picture_sop_instance_uid}.dcm")
+        png = await self._reading.run(as_png, picture)
+        return _file(png, PNG, f"{report.picture_sop_instance_uid}.png")
+
+    async def _post(self, request: Request) -> Response:
+        uid, wish = study_uid(request), await read_body(request, ReportRequest)
+        client = "http" if request.client is None else f"http:{request.client.host}"
+        standing, sends = await self._making.run(self._make_and_send, uid, wish, client)
+        if standing.report is None:
+            return _none_now(standing)
+        status = HTTPStatus.CREATED if standing.is_new else HTTPStatus.OK
+        return _told(standing, sends, status, location=REPORT_PATH.format(uid=uid))
+
+    def _with_sends(self, uid: str) -> tuple[Standing, list[SendState]]:
+        standing = self._reporting.newest(uid)
+        report = standing.report
+        return standing, [] if report is None else self._reporting.sends(report)
+
+    def _make_and_send(
+        self, uid: str, wish: ReportRequest, client: str
+    ) -> tuple[Standing, list[SendState]]:
+        peers = self._reporting.receivers(wish.peers)  # before a report is made for nothing
+        standing = self._reporting.make(uid, asked_by=client, again=wish.new)
+        if standing.report is None:
+            return standing, []
+        return standing, self._reporting.send(standing.report, peers)
+
+
+def _none_now(standing: Standing) -> Response:
+    """202 while the study is awaited, else what keeps the report from being there."""
+    if standing.is_awaited:
+        return _told(standing, [], HTTPStatus.ACCEPTED)
+    if standing.study.state == "failed":
+        return problem(HTTPStatus.CONFLICT, standing.why_no_report())
+    return problem(HTTPStatus.NOT_FOUND, f"{standing.why_no_report()}: POST makes one")
+
+
+def _told(
+    standing: Standing,
+    sends: Sequence[SendState],
+    status: HTTPStatus = HTTPStatus.OK,
+    *,
+    location: str | None = None,
+) -> Response:
+    headers = _PRIVATE if location is None else {**_PRIVATE, "Location": location}
+    return JSONResponse(facts(standing, sends), status, headers)
+
+
+def _file(content: bytes, kind: str, name: str) -> Response:
+    headers = {**_PRIVATE, "Content-Disposition": f'inline; filename="{name}"'}
+    return Response(content, headers=headers, media_type=kind)
+
+
+def _log_disclosure(request: Request, study: str, document: str) -> None:
+    client = "?" if request.client is None else request.client.host
+    log.info("%s on study %s given over HTTP to %s", document, study, client)

@@ -1,0 +1,25 @@
+"""The sentence that a person reads first."""
+
+from typing import Any
+
+import pytest
+
+from dicom_node.report.text import summary
+from tests.dicom_node.answers import answer, hit
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({}, "3 similar studies found among 12,345 comparable studies of other patients."),
+        ({}, "The first is at percentile 98.5 (cosine similarity 0.972)."),
+        ({}, "Labels: Cardiomegaly 3 of 3, Tube in place 3 of 3."),
+        ({}, "1 prior study of the same patient listed apart."),
+        ({"hits": (hit(1, 2, percentile=None),)}, "too small for a percentile"),
+        ({"hits": ()}, "none reaches percentile 95 of similarity."),
+        ({"hits": (), "searched": 0}, "there was no comparable study of another patient"),
+        ({"hits": ()}, "not reviewed by a person; not for diagnosis."),
+    ],
+)
+def test_summary_reads_as_english(changes: dict[str, Any], sentence: str) -> None:
+    assert sentence in summary(answer(**changes))
