@@ -15,19 +15,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from string import Template
 
+from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, evt
 from pynetdicom.events import Event
-from pynetdicom.sop_class import Comprehensive3DSRStorage
+from pynetdicom.sop_class import Comprehensive3DSRStorage, SecondaryCaptureImageStorage
 from tqdm import tqdm
 
 from dicom_node import asking, console
 from dicom_node.child_process import StartError
 from dicom_node.database import open_database
+from dicom_node.report.documents import encoded
+from dicom_node.report_facts import as_png
 from dicom_node.scp import PortTakenError
 from dicom_node.settings import Settings
 from dicom_node.settings_file import load_settings
@@ -78,7 +80,8 @@ port = $viewer_port
 NEXT_STEPS = Template(
     """
 The node keeps running (Ctrl-C stops it). Everything lies in $folder: the settings in
-likeness.toml, its log in node.log, the report of the answer above in report.dcm.
+likeness.toml, its log in node.log, the answer above in report.dcm (Structured Report) and
+picture.png, which is the one to look at.
 
 Ask with an image of your own:
   $command --settings $settings search YOUR_FILE.dcm
@@ -233,16 +236,17 @@ def _ask(demo: _Demo) -> str:
     with open_database(demo.settings) as engine, engine.connect() as connection:
         index = sum(studies.count_by_state(connection).values())
     question = make_study(index, modality="DX")
-    arrived: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    arrived: queue.SimpleQueue[Dataset] = queue.SimpleQueue()
     with _report_receiver(demo.asker_port, arrived):
         sender = StoreSender(demo.settings.dicom, calling_ae=ASKING_AE)
         with sender.association() as association:
             association.send(question.datasets)
         try:
-            report = arrived.get(timeout=ANSWER_S)
+            answers = {entry.Modality: entry for entry in _two_of(arrived)}
         except queue.Empty:
             raise StartError(f"no report came; {demo.folder / 'node.log'} says why") from None
-    (demo.folder / "report.dcm").write_bytes(report)
+    (demo.folder / "report.dcm").write_bytes(encoded(answers["SR"]))
+    (demo.folder / "picture.png").write_bytes(as_png(encoded(answers["OT"])))
     with open_database(demo.settings) as engine:
         answer = asking.ask_by_uid(
             engine, demo.settings, question.study_instance_uid, k=10, asked_by="demo"
@@ -252,18 +256,22 @@ def _ask(demo: _Demo) -> str:
     return f"\n{head}\n\n{console.answer_text(answer)}"
 
 
+def _two_of(arrived: "queue.SimpleQueue[Dataset]") -> Iterator[Dataset]:
+    """The report and its picture."""
+    return (arrived.get(timeout=ANSWER_S) for _ in range(2))
+
+
 @contextmanager
-def _report_receiver(port: int, arrived: "queue.SimpleQueue[bytes]") -> Iterator[None]:
+def _report_receiver(port: int, arrived: "queue.SimpleQueue[Dataset]") -> Iterator[None]:
     def take(event: Event) -> int:
-        buffer = BytesIO()
         dataset = event.dataset
         dataset.file_meta = event.file_meta
-        dataset.save_as(buffer, enforce_file_format=True)
-        arrived.put(buffer.getvalue())
+        arrived.put(dataset)
         return 0x0000
 
     ae = AE(ae_title=ASKING_AE)
-    ae.add_supported_context(Comprehensive3DSRStorage, [ExplicitVRLittleEndian])
+    for sop_class in (Comprehensive3DSRStorage, SecondaryCaptureImageStorage):
+        ae.add_supported_context(sop_class, [ExplicitVRLittleEndian])
     server = ae.start_server(
         ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_STORE, take)]
     )

@@ -11,6 +11,7 @@ from pydicom.uid import UID
 from pynetdicom.association import Association
 
 from dicom_node.report.fallback import as_sop_class
+from dicom_node.report.filing import ReportError
 from dicom_node.scu import NO_TLS, SendError, associated, class_names, expect_success, named
 from dicom_node.settings import Peer, TlsSettings
 from dicom_node.sop_classes import (
@@ -89,7 +90,10 @@ def _as_taken(peer: Peer, report: Dataset, taken: set[UID | None]) -> list[_Docu
     if chosen == own:
         return [_Document("the report", report)]
     log.warning("peer %s does not take %s: it gets %s", named(peer), own.name, chosen.name)
-    return [_Document("the report", as_sop_class(report, chosen))]
+    try:
+        return [_Document("the report", as_sop_class(report, chosen))]
+    except ReportError as fault:
+        raise SendError(f"peer {named(peer)}: {fault}") from fault
 
 
 def _picture(peer: Peer, picture: bytes | None, taken: set[UID | None]) -> list[_Document]:

@@ -4,24 +4,22 @@ The first forward pass and the first report of a process read tables and plan ke
 a second; and a node that can do neither should say so at its start, not at its first study.
 """
 
-from datetime import datetime
-from io import BytesIO
-
 import numpy as np
 from pydicom.uid import UID, ComputedRadiographyImageStorage
 
 from dicom_node.report.device import Device
-from dicom_node.report.document import make_report
+from dicom_node.report.documents import encoded, make_documents
+from dicom_node.settings import ReportSettings
 from encoders.encoder import Encoder
 from encoders.image import GrayscaleImage
 from storage.answer import Answer, ImageReference, SpaceSummary, StudyRecord
 
-_STUDY, _SERIES, _IMAGE, _REPORT_SERIES, _REPORT = (UID(f"2.25.{number}") for number in range(1, 6))
+_STUDY, _SERIES, _IMAGE = (UID(f"2.25.{number}") for number in range(1, 4))
 _SIDE = 64
 
 
-def warm_up(encoder: Encoder, space: SpaceSummary, device: Device) -> None:
-    """Embeds a made-up image and makes a report without hits; both are thrown away.
+def warm_up(encoder: Encoder, space: SpaceSummary, device: Device, rules: ReportSettings) -> None:
+    """Embeds a made-up image and makes a report without hits by ``rules``; both are thrown away.
 
     Raises:
         EncoderError: the encoder gives no usable vector.
@@ -29,14 +27,12 @@ def warm_up(encoder: Encoder, space: SpaceSummary, device: Device) -> None:
     # a ramp: an even image may be all zeros to a network, which has no vector of unit length
     ramp = np.tile(np.linspace(0, 1, _SIDE, dtype=np.float32), (_SIDE, 1))
     encoder.embed([GrayscaleImage(ramp)])
-    report = make_report(
-        _answer_without_hits(space),
-        device=device,
-        sop_instance_uid=_REPORT,
-        series_instance_uid=_REPORT_SERIES,
-        created=datetime.now(),
+    made = make_documents(
+        _answer_without_hits(space), device=device, rules=rules, pictures=dict
     )
-    report.save_as(BytesIO(), enforce_file_format=True)
+    for document in (made.report, made.picture):
+        if document is not None:
+            encoded(document)
 
 
 def _answer_without_hits(space: SpaceSummary) -> Answer:

@@ -81,7 +81,7 @@ def start_worker(engine: Engine, settings: Settings, encoder: Encoder | None = N
         index = open_index(connection, settings.index_folder, space)
     log.info("encoder %s, space %s, %d vectors", space.encoder, space.id, index.count)
     node = device_uid(settings.data_folder)
-    warm_up(encoder, space, this_device(node, settings))
+    warm_up(encoder, space, this_device(node, settings), settings.report)
     return Worker(
         engine=engine,
         spool=Spool(settings.data_folder),

@@ -118,7 +118,8 @@ def _answer(which: int) -> Answer:
 
 def _nothing_found() -> Answer:
     query = _study(0, _BARE, {})
-    return replace(_answer(0), query=query, image=_image(0, _BARE), hits=(), priors=())
+    image = replace(_image(0, _BARE), burned_in=None)
+    return replace(_answer(0), query=query, image=image, hits=(), priors=())
 
 
 def _hit(which: int, rank: int) -> Hit:
@@ -169,7 +170,8 @@ def _image(which: int, number: int) -> ImageReference:
         body_part=None if is_bare else kind.body_part,
         view=None if is_bare else kind.view,
         laterality=None if is_bare else kind.laterality,
-        burned_in="NO",
+        burned_in=("NO", "YES")[which],
+        lossy=which == 1,
         slice_rule="" if is_bare else f"slice rule {which}",
     )
 

@@ -106,9 +106,20 @@ def test_attributes_of_a_report(tag: str, value: str, presence: str, source: str
     assert (row["Value"], row["Presence"], row["Source"]) == (value, presence, source)
 
 
-def test_value_zero_is_a_value() -> None:
-    row = by_tag(printed()["Attributes of a picture"])["(0028,0103)"]
-    assert (row["Value"], row["Presence"]) == ("`0`", "ALWAYS")
+@pytest.mark.parametrize(
+    ("tag", "value", "presence", "source"),
+    [
+        ("(0008,0060)", "`OT`", "ALWAYS", "FIXED"),
+        ("(0020,0020)", "", "EMPTY", ""),
+        ("(0028,0103)", "`0`", "ALWAYS", "FIXED"),
+        ("(0028,0301)", "", "ANAP", "AUTO"),
+        ("(0028,2110)", "`01`", "ANAP", "FIXED"),
+        ("(7FE0,0010)", "", "ALWAYS", ""),
+    ],
+)
+def test_attributes_of_a_picture(tag: str, value: str, presence: str, source: str) -> None:
+    row = by_tag(printed()["Attributes of a picture"])[tag]
+    assert (row["Value"], row["Presence"], row["Source"]) == (value, presence, source)
 
 
 @pytest.mark.parametrize("iod", [modules.REPORT, modules.PICTURE], ids=["report", "picture"])

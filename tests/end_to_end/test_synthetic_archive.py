@@ -10,6 +10,7 @@ from typing import Any
 
 import pydicom
 import pytest
+from PIL import Image
 
 from evaluation.synthetic import SyntheticStudy, make_study
 from tests.conftest import find_free_port
@@ -109,3 +110,5 @@ def test_the_demo_ends_in_a_printed_answer(tmp_path: Path) -> None:
     assert "The report came back" in done.stdout
     assert re.search(r"^1 +\S+ +\d\.\d{4} ", done.stdout, re.MULTILINE)
     assert dciodvfy_errors(tmp_path / "run" / "report.dcm") == []
+    with Image.open(tmp_path / "run" / "picture.png") as picture:
+        assert picture.width == 1536
