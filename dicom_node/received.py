@@ -34,6 +34,9 @@ STUDY_ATTRIBUTES = (
 )
 """What of the patient and study modules (PS3.3 C.7.1.1, C.7.2.1) answers and reports need."""
 
+_ESCAPE = re.compile(r"\x1b[\x20-\x2f]+[\x30-\x7e]")
+"""An escape sequence that designates a character set (ISO/IEC 2022, 13.2)."""
+
 MALFORMED = READ_ERRORS
 """What pydicom was seen to raise on malformed elements."""
 
@@ -106,9 +109,8 @@ def _uid(dataset: Dataset, keyword: str) -> str:
 
 
 def _text(dataset: Dataset, keyword: str) -> str | None:
-    """The attribute as text; None where absent or empty. PostgreSQL text holds no NUL."""
-    value = str(dataset.get(keyword) or "").replace("\0", "").strip()
-    return value or None
+    """The attribute as text; None where absent or empty."""
+    return _storable(str(dataset.get(keyword) or "")).strip() or None
 
 
 def study_facts(dataset: Dataset) -> dict[str, Any]:
@@ -134,19 +136,28 @@ def _study_attributes(dataset: Dataset) -> dict[str, Any]:
     for keyword in STUDY_ATTRIBUTES:
         if keyword in dataset:
             kept[keyword] = dataset[keyword]
-    attributes: dict[str, Any] = _without_nul(kept.to_json_dict())
+    attributes: dict[str, Any] = _all_storable(kept.to_json_dict())
     return attributes
 
 
-def _without_nul(value: Any) -> Any:
-    """PostgreSQL refuses U+0000 in JSON; padding with it is a common fault of senders."""
+def _all_storable(value: Any) -> Any:
     if isinstance(value, str):
-        return value.replace("\0", "")
+        return _storable(value)
     if isinstance(value, dict):
-        return {key: _without_nul(entry) for key, entry in value.items()}
+        return {key: _all_storable(entry) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_without_nul(entry) for entry in value]
+        return [_all_storable(entry) for entry in value]
     return value
+
+
+def _storable(text: str) -> str:
+    """Text as PostgreSQL and a report in UTF-8 may hold it.
+
+    PostgreSQL refuses U+0000, with which some senders pad. pydicom leaves the escape sequences of
+    ISO 2022 IR 58 (Chinese, PS3.5 annex K) in what it decodes.
+    """
+    return _ESCAPE.sub("", text.replace("\0", ""))
+
 
 
 def age_in_years(age: str | None, *, born: str | None, at: str | None) -> int | None:

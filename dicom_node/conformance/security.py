@@ -28,7 +28,7 @@ CHARACTER_SETS: tuple[tuple[str, tuple[str, ...]], ...] = (
             *("ISO 2022 IR 138", "ISO 2022 IR 148", "ISO 2022 IR 13", "ISO 2022 IR 166"),
         ),
     ),
-    (_MULTIPLE, ("ISO 2022 IR 87", "ISO 2022 IR 159", "ISO 2022 IR 149")),
+    (_MULTIPLE, ("ISO 2022 IR 87", "ISO 2022 IR 159", "ISO 2022 IR 149", "ISO 2022 IR 58")),
     (_WHOLE, ("ISO_IR 192", "GB18030", "GBK")),
 )
 """Defined terms of Specific Character Set (PS3.3 C.12.1.1.2) that are read."""
@@ -51,8 +51,7 @@ def character_sets() -> Section:
             table("Character sets read", ("Kind", "Defined Terms"), rows),
             "Without Specific Character Set (0008,0005), and with a term that is none of these, "
             "text is read as ISO 8859-1, which holds the default repertoire. Bytes that are no "
-            "text in their character set are replaced. Of `ISO 2022 IR 58` the characters are "
-            "read, and the escape sequences before them stay in the text.",
+            "text in their character set are replaced.",
             f"Everything that this node makes is written in `{WRITTEN_CHARACTER_SET}` (UTF-8), "
             "which can say whatever the query said. Code meanings and sentences are in English.",
         ),
