@@ -7,6 +7,8 @@ from dicom_node.settings import DicomSettings, Peer
 from dicom_node.upper_layer.pdu import APPLICATION_CONTEXT, AssociateRequest, Rejection
 
 VERIFICATION = "1.2.840.10008.1.1"
+STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"
+ALWAYS_HEARD = frozenset({VERIFICATION, STORAGE_COMMITMENT})
 
 
 def _for_good(source: int, reason: int, words: str) -> Rejection:
@@ -61,10 +63,10 @@ class Admission:
         return None
 
     def _wait(self, request: AssociateRequest) -> Rejection | None:
-        """Whoever only wants to verify is heard whatever the pressure."""
+        """Whoever only wants to verify, or to report, is heard whatever the pressure."""
         if self.open_associations() >= self.dicom.max_associations:
             return _for_now(2, f"{self.dicom.max_associations} associations are open")
-        if all(context.abstract_syntax == VERIFICATION for context in request.contexts):
+        if ALWAYS_HEARD.issuperset(context.abstract_syntax for context in request.contexts):
             return None
         why = self.pressure()
         return None if why is None else _for_now(1, why)

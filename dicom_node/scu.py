@@ -39,6 +39,10 @@ class SendError(Exception):
     """A peer did not take what was sent, or did not answer; the message names it and says why."""
 
 
+class NoAnswerError(SendError):
+    """A peer is not there, or said nothing for as long as we wait."""
+
+
 def echo(peer: Peer, *, calling_ae: str, tls: TlsSettings = NO_TLS) -> None:
     """Verifies a peer by C-ECHO, over TLS with the files of ``tls`` if the peer is set so.
 
@@ -99,7 +103,16 @@ def _associate(
         return association
     if context is not None and context.fault is not None:
         raise SendError(f"peer {named(peer)}: {context.fault}")
-    raise SendError(f"peer {named(peer)}: {_why_not(association, contexts)}")
+    if association.is_rejected:
+        raise SendError(
+            f"peer {named(peer)}: refuses the association; is our AE title listed there?"
+        )
+    if association.rejected_contexts:
+        names = class_names([entry.sop_class for entry in contexts])
+        raise SendError(f"peer {named(peer)}: does not take {names}")
+    raise NoAnswerError(
+        f"peer {named(peer)}: does not answer; is it running, and are host and port right?"
+    )
 
 
 def _our_ae(title: str) -> AE:
@@ -119,14 +132,6 @@ def _context_for(peer: Peer, tls: TlsSettings) -> CallingContext | None:
         return client_context(tls)
     except TlsError as fault:
         raise SendError(f"peer {named(peer)}: {fault}") from fault
-
-
-def _why_not(association: Association, contexts: Sequence[RequestedContext]) -> str:
-    if association.is_rejected:
-        return "refuses the association; is our AE title listed there?"
-    if association.rejected_contexts:
-        return f"does not take {class_names([entry.sop_class for entry in contexts])}"
-    return "does not answer; is it running, and are host and port right?"
 
 
 def class_names(sop_classes: Sequence[UID]) -> str:
@@ -190,7 +195,7 @@ def expect_success(peer: Peer, what: str, status: Dataset) -> None:
         SendError: there was no answer, or another.
     """
     if "Status" not in status:
-        raise SendError(f"peer {named(peer)}: no answer to {what} (aborted or timed out)")
+        raise NoAnswerError(f"peer {named(peer)}: no answer to {what} (aborted or timed out)")
     if status.Status in WARNINGS:
         log.warning("peer %s: %s answered 0x%04X", named(peer), what, status.Status)
     elif status.Status != 0x0000:

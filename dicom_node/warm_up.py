@@ -27,9 +27,7 @@ def warm_up(encoder: Encoder, space: SpaceSummary, device: Device, rules: Report
     # a ramp: an even image may be all zeros to a network, which has no vector of unit length
     ramp = np.tile(np.linspace(0, 1, _SIDE, dtype=np.float32), (_SIDE, 1))
     encoder.embed([GrayscaleImage(ramp)])
-    made = make_documents(
-        _answer_without_hits(space), device=device, rules=rules, pictures=dict
-    )
+    made = make_documents(_answer_without_hits(space), device=device, rules=rules, pictures=dict)
     for document in (made.report, made.picture):
         if document is not None:
             encoded(document)

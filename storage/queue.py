@@ -4,11 +4,12 @@ Two tables are queues, ``jobs`` and ``sends``. A row is *queued*, *running* unde
 or *failed*: the dead letter, kept with its reason until somebody asks for a retry.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
 from sqlalchemy.engine import Connection
 
 from storage.database import notify
@@ -36,14 +37,23 @@ class Queue:
     topic: str
 
     def claim(
-        self, connection: Connection, *, node: str, lease_s: float
+        self,
+        connection: Connection,
+        *,
+        node: str,
+        lease_s: float,
+        where: Sequence[ColumnElement[bool]] = (),
     ) -> Row[*tuple[Any, ...]] | None:
-        """Takes the node's row that has waited longest, or one whose lease ran out."""
+        """Takes the node's row that has waited longest, or one whose lease ran out.
+
+        Only rows that fulfil ``where`` are taken.
+        """
         table = self.table
         waiting = (
             select(table.id)
             .where(
                 table.node == node,
+                *where,
                 or_(
                     and_(table.state == "queued", table.run_after <= func.now()),
                     and_(table.state == "running", table.lease_until < func.now()),

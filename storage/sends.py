@@ -1,6 +1,6 @@
 """The end of a send: what a peer took, or why not; those given up are listed and sent on demand."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -28,6 +28,14 @@ class UndeliveredReport:
     study_instance_uid: str
     peer: str
     reason: str | None
+
+
+def claim(
+    connection: Connection, *, node: str, lease_s: float, resting: Collection[str] = ()
+) -> Row[*tuple[Any, ...]] | None:
+    """Takes the node's send that has waited longest, to none of the ``resting`` peers."""
+    awake = Send.peer.not_in(list(resting))
+    return SENDS.claim(connection, node=node, lease_s=lease_s, where=(awake,))
 
 
 def sent(

@@ -151,7 +151,8 @@ def be_verified(subject: Subject) -> Section:
             Section(
                 "Description and Sequencing of Activities",
                 "A peer asks by C-ECHO whether the node runs. Associations that propose nothing "
-                "but Verification are accepted under pressure, too.",
+                "but Verification and reports on storage commitment are accepted under pressure, "
+                "too.",
             ),
             Section(
                 "Accepted Presentation Contexts",

@@ -1,6 +1,5 @@
 """Filed right, always: patient and study of whatever we make are the query's, and asserted."""
 
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,8 +37,6 @@ _TAGS = {f"{Tag(keyword):08X}" for keyword in _IN_COMMON}
 
 _MAY_GO = ("ReferringPhysicianName", "StudyDescription", "PatientAge")
 """Of those, what no archive files by: not taken over where its VR forbids the value."""
-
-_ESCAPE = re.compile("\x1b[ -/]+[0-~]")
 
 CaseNumber = Callable[[str], str]
 """Gives a Study Instance UID's case number, for reports that must not name other studies."""
@@ -97,20 +94,8 @@ def _readable(attributes: Mapping[str, Any]) -> Dataset:
     header = Dataset()
     for tag in _TAGS.intersection(attributes):
         with suppress(ValueError, TypeError, OverflowError):
-            header.update(Dataset.from_json({tag: _without_escapes(attributes[tag])}))
+            header.update(Dataset.from_json({tag: attributes[tag]}))
     return header
-
-
-def _without_escapes(value: Any) -> Any:
-    """The text, list or mapping without escape sequences (ISO 2022), which UTF-8 does not have.
-
-    pydicom leaves those of ISO 2022 IR 58 (Chinese) in the text that it decodes.
-    """
-    if isinstance(value, str):
-        return _ESCAPE.sub("", value)
-    if isinstance(value, Mapping):
-        return {key: _without_escapes(held) for key, held in value.items()}
-    return [_without_escapes(held) for held in value] if isinstance(value, list) else value
 
 
 def _fits(element: DataElement) -> bool:
@@ -140,7 +125,7 @@ def _assert_is_query(header: Dataset, query: StudyRecord) -> None:
         ("IssuerOfPatientID", query.issuer_of_patient_id),
     ):
         found = _plain(header, keyword)
-        if found != _without_escapes(expected).strip():
+        if found != expected.strip():
             raise ReportError(
                 f"study {query.study_instance_uid}: its stored attributes name {keyword} "
                 f"{found!r}, its record {expected!r}: receive the study again"

@@ -8,9 +8,17 @@ import pytest
 from dicom_node.admission import Admission
 from dicom_node.settings import DicomSettings, Peer
 from dicom_node.upper_layer.pdu import decode_associate_rq
-from tests.dicom_node.raw_peer import OFFERS, associate_rq
+from tests.dicom_node.raw_peer import (
+    COMMITMENT,
+    EXPLICIT,
+    OFFERS,
+    STORE_CONTEXT,
+    associate_rq,
+    proposed,
+)
 
 VERIFICATION_ONLY, STORAGE_ONLY = OFFERS
+COMMITMENT_ONLY = proposed(STORE_CONTEXT, COMMITMENT, EXPLICIT)
 HERE = "192.0.2.7"
 
 PERMANENT_APPLICATION_CONTEXT = (1, 1, 2)
@@ -156,12 +164,13 @@ def test_associations_are_limited(
     ("contexts", "expected"),
     [
         ((VERIFICATION_ONLY,), None),
+        ((COMMITMENT_ONLY,), None),
         ((STORAGE_ONLY,), TRANSIENT_CONGESTION),
         ((VERIFICATION_ONLY, STORAGE_ONLY), TRANSIENT_CONGESTION),
+        ((COMMITMENT_ONLY, STORAGE_ONLY), TRANSIENT_CONGESTION),
     ],
-    ids=["verification", "storage", "both"],
 )
-def test_under_pressure_only_verification_is_let_in(
+def test_under_pressure_only_what_brings_no_images_is_let_in(
     contexts: tuple[bytes, ...], expected: Refusal
 ) -> None:
     assert _decided(*contexts, pressure=lambda: "the disk is full") == expected

@@ -223,3 +223,37 @@ def test_a_running_delivery_wakes_for_a_report_and_takes_back_what_died(
         wait_until(lambda: len(got.datasets) == 2, "the new report to be sent")
         stop.set()
         thread.join()
+
+
+def test_a_silent_peer_rests_while_the_others_get_theirs(engine: Engine, free_port: int) -> None:
+    """Each try of a host that swallows packets takes ten seconds: it must not come before all."""
+    for number in range(3):
+        _queue_report(engine, f"1.2.{number}", peer="silent")
+    _queue_report(engine, "1.2.9")
+    silent = peer_at(1, name="silent")
+    delivery = _delivery(engine, peer_at(free_port), silent, wait_s=100)
+    with receiver(free_port) as got:
+        assert delivery.send_next()
+        assert delivery.send_next()
+        assert not delivery.send_next()
+    assert [dataset.StudyInstanceUID for dataset in got.datasets] == ["1.2.9"]
+    assert _attempts(engine, "silent") == [0, 0, 1]
+
+
+def test_a_silent_peer_that_is_back_gets_all(engine: Engine, free_port: int) -> None:
+    for number in range(3):
+        _queue_report(engine, f"1.2.{number}")
+    delivery = _delivery(engine, peer_at(free_port))
+    assert delivery.send_next()
+    with receiver(free_port) as got:
+        while delivery.send_next():
+            pass
+    assert len(got.datasets) == 3
+
+
+def _attempts(engine: Engine, peer: str) -> list[int]:
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text("SELECT attempts FROM sends WHERE peer = :peer ORDER BY 1"), {"peer": peer}
+        )
+        return list(rows.scalars())
