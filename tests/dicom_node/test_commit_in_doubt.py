@@ -15,7 +15,6 @@ from dicom_node.delivery import Delivery
 from dicom_node.intake import Intake
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool, file_meta
-from storage import reports, studies
 from storage.database import connect
 from storage.index import differences
 from tests.dicom_node.conftest import NODE
@@ -23,7 +22,7 @@ from tests.dicom_node.doors import working
 from tests.dicom_node.objects import INSTANCE, STUDY, encoded, radiograph
 from tests.dicom_node.receivers import peer_at, receiver, report_file
 from tests.dicom_node.worked import worked_node
-from tests.storage.made import received, row_of
+from tests.storage.made import queue_report
 from tests.storage.servers import Line, line_to
 from tests.waiting import wait_until
 
@@ -153,16 +152,4 @@ def test_a_report_arrives_and_is_the_same_if_it_arrives_twice(
 
 def _queue_report(engine: Engine) -> None:
     with engine.begin() as connection:
-        studies.record(connection, received(STUDY, INSTANCE), received_by=NODE)
-        report = reports.add(
-            connection,
-            reports.NewReport(
-                study_id=row_of(connection, STUDY),
-                revision=1,
-                series_instance_uid="1",
-                sop_class_uid="2",
-                sop_instance_uid="1.9",
-                dicom=report_file(STUDY),
-            ),
-        )
-        reports.send_to(connection, report, peer="pacs", node=NODE)
+        queue_report(connection, STUDY, report_file(STUDY))

@@ -13,14 +13,13 @@ from dicom_node.delivery import Delivery
 from dicom_node.scp import start_scp
 from dicom_node.settings import Peer, Settings
 from dicom_node.spool import Spool
-from storage import reports, studies
 from tests.conftest import find_free_port
 from tests.dicom_node.conftest import NODE
 from tests.dicom_node.raw_peer import CR
 from tests.dicom_node.receivers import OURS, peer_at, picture_file, report_file
 from tests.dicom_node.receiving import CONTEXTS, settings_for
 from tests.end_to_end.orthanc import Orthanc, orthanc_in
-from tests.storage.made import received, row_of
+from tests.storage.made import queue_report
 
 
 @pytest.fixture(scope="module")
@@ -58,20 +57,7 @@ def _our_port(settings: Settings, commitment: StorageCommitment) -> Iterator[Non
 
 def _delivered(engine: Engine, settings: Settings, study: str) -> None:
     with engine.begin() as connection:
-        studies.record(connection, received(study, f"{study}.1.1"), received_by=NODE)
-        kept = reports.add(
-            connection,
-            reports.NewReport(
-                study_id=row_of(connection, study),
-                revision=1,
-                series_instance_uid="1",
-                sop_class_uid="2",
-                sop_instance_uid=f"{study}.9",
-                dicom=report_file(study),
-                picture_dicom=picture_file(study),
-            ),
-        )
-        reports.send_to(connection, kept, peer="pacs", node=NODE)
+        queue_report(connection, study, report_file(study), picture_dicom=picture_file(study))
     assert Delivery(engine, settings, node=NODE).send_next()
 
 

@@ -15,11 +15,11 @@ from sqlalchemy import Engine, Row, text
 
 from dicom_node.delivery import Delivery
 from dicom_node.settings import Peer, Settings, WorkSettings
-from storage import reports, sends, studies
+from storage import sends
 from storage.queue import SENDS
 from tests.dicom_node.conftest import NODE
 from tests.dicom_node.receivers import peer_at, picture_file, receiver, report_file
-from tests.storage.made import received, row_of
+from tests.storage.made import queue_report
 from tests.waiting import wait_until
 
 ALL = (Comprehensive3DSRStorage, EnhancedSRStorage, SecondaryCaptureImageStorage)
@@ -28,22 +28,16 @@ ALL = (Comprehensive3DSRStorage, EnhancedSRStorage, SecondaryCaptureImageStorage
 def _queue_report(
     engine: Engine, study: str = "1.2.3", peer: str = "pacs", picture: bytes | None = None
 ) -> None:
+    uid = None if picture is None else f"{study}.10"
     with engine.begin() as connection:
-        studies.record(connection, received(study, f"{study}.1.1"), received_by=NODE)
-        report = reports.add(
+        queue_report(
             connection,
-            reports.NewReport(
-                study_id=row_of(connection, study),
-                revision=1,
-                series_instance_uid="1",
-                sop_class_uid="2",
-                sop_instance_uid=f"{study}.9",
-                dicom=report_file(study),
-                picture_sop_instance_uid=None if picture is None else f"{study}.10",
-                picture_dicom=picture,
-            ),
+            study,
+            report_file(study),
+            peer=peer,
+            picture_sop_instance_uid=uid,
+            picture_dicom=picture,
         )
-        reports.send_to(connection, report, peer=peer, node=NODE)
 
 
 def _delivery(engine: Engine, *peers: Peer, attempts: int = 3, wait_s: float = 0) -> Delivery:

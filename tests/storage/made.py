@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
-from storage import embeddings, studies
+from storage import embeddings, reports, studies
 from storage.answer import ImageReference, SpaceSummary
 from storage.embeddings import NewEmbedding
+from storage.reports import NewReport
 from storage.studies import ReceivedInstance
 
 NODE = "2.25.1"
@@ -100,3 +102,20 @@ def add_study(
     embeddings.use_space(connection, in_space)
     embeddings.replace(connection, space=in_space, study_id=study_id, new=new)
     return study_id
+
+
+def queue_report(
+    connection: Connection, study: str, dicom: bytes, *, peer: str = "pacs", **changes: Any
+) -> None:
+    """A received study, a report on it, and the report on its way to a peer."""
+    studies.record(connection, received(study, f"{study}.1.1"), received_by=NODE)
+    fixed: dict[str, Any] = {
+        "study_id": row_of(connection, study),
+        "revision": 1,
+        "series_instance_uid": "1",
+        "sop_class_uid": "2",
+        "sop_instance_uid": f"{study}.9",
+        "dicom": dicom,
+    }
+    report = reports.add(connection, NewReport(**(fixed | changes)))
+    reports.send_to(connection, report, peer=peer, node=NODE)

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import Engine, Row, text
 from sqlalchemy.engine import Connection
 
-from storage import commitments, reports, sends, studies
+from storage import commitments, sends
 from storage.queue import SENDS, RetryRule
 from storage.sends import SOPReference
-from tests.storage.made import NODE, received, row_of
+from tests.storage.made import NODE, queue_report
 
 RULE = RetryRule(attempts=3, first_wait_s=100)
 TAKEN = (SOPReference("1.2.9", "1.2.3.9"), SOPReference("1.2.8", "1.2.3.10"))
@@ -18,19 +18,7 @@ TAKEN = (SOPReference("1.2.9", "1.2.3.9"), SOPReference("1.2.8", "1.2.3.10"))
 
 def _sent(connection: Connection, study: str = "1.2.3", *, wanted: bool = True) -> int:
     """A report that was sent; returns its send's row."""
-    studies.record(connection, received(study, f"{study}.1.1"), received_by=NODE)
-    report = reports.add(
-        connection,
-        reports.NewReport(
-            study_id=row_of(connection, study),
-            revision=1,
-            series_instance_uid="1",
-            sop_class_uid="2",
-            sop_instance_uid=f"{study}.9",
-            dicom=b"report",
-        ),
-    )
-    reports.send_to(connection, report, peer="pacs", node=NODE)
+    queue_report(connection, study, b"report")
     row = SENDS.claim(connection, node=NODE, lease_s=60)
     assert row is not None
     sends.sent(connection, row, TAKEN, commitment_wanted=wanted)
