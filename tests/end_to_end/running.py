@@ -122,6 +122,12 @@ class Node:
 
         wait_until(worked, f"{count} studies to be worked", timeout_s)
 
+    def wait_until_sent(self) -> None:
+        """Waits until no report or picture is left to be sent."""
+        wait_until(
+            lambda: not {"queued", "running"} & set(self.status()["sends"]), "all to be sent", 120
+        )
+
     def store(self, *paths: Path, calling: str = REPORTED_CALLER) -> None:
         """Sends files and folders with DCMTK's storescu; fails unless all were acknowledged."""
         done = self.try_to_store(*paths, calling=calling)

@@ -47,6 +47,7 @@ def _ask(node: Node, asked: Path, answers: Path) -> Path:
     with viewer(node.viewer_port, answers):
         node.store(asked)
         wait_until(lambda: reports_in(answers), f"the report; the log says {node.log}")
+        node.wait_until_sent()
     return reports_in(answers)[0]
 
 

@@ -29,6 +29,7 @@ ae_title = "ORTHANC"
 host = "127.0.0.1"
 port = {port}
 reports_to = "orthanc"
+storage_commitment = true
 """
 
 
@@ -139,3 +140,19 @@ def test_no_study_but_those_asked_with_is_in_orthanc(archive: Archive, tmp_path:
     assert set(archive.get("/studies")) == before | {study}
     shown = archive.get(f"/studies/{study}")["PatientMainDicomTags"]
     assert (shown["PatientID"], shown["PatientName"]) == ("ALONE", "Made^Up")
+
+
+def test_orthanc_commits_to_report_and_picture(archive: Archive, tmp_path: Path) -> None:
+    """It is asked on one association and answers on another (PS3.4 annex J)."""
+    uid = generate_uid(prefix=None)
+    _sent_by_orthanc(archive, write_study(tmp_path / "asked", "CR", study=uid, patient="KEPT"))
+
+    def committed() -> bool:
+        said = archive.node.likeness("report", uid, "--json")
+        report = json.loads(said.stdout)["report"] if said.returncode == 0 else None
+        return bool(report and [s["commitment"] for s in report["sends"]] == ["committed"])
+
+    wait_until(committed, f"the commitment; the log says {archive.node.log}")
+    report = json.loads(archive.node.likeness("report", uid, "--json").stdout)["report"]
+    taken = {entry["sop_instance_uid"] for entry in report["sends"][0]["taken"]}
+    assert taken == {report["sop_instance_uid"], report["picture_sop_instance_uid"]}

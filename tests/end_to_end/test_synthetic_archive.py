@@ -58,6 +58,7 @@ def test_a_study_from_outside_brings_a_sound_report_back(
     with viewer(archive.viewer_port, tmp_path / "answers") as answers:
         archive.store(_write(study, tmp_path / "asked"))
         wait_until(lambda: reports_in(answers), f"the report; the log says {archive.log}")
+        archive.wait_until_sent()
     [path] = reports_in(answers)
     report = pydicom.dcmread(path)
     assert report.StudyInstanceUID == study.study_instance_uid
@@ -78,6 +79,7 @@ def test_late_images_bring_a_revised_report(archive: Node, tmp_path: Path) -> No
         late.save_as(tmp_path / "late.dcm", enforce_file_format=True)
         archive.store(tmp_path / "late.dcm")
         wait_until(lambda: len(reports_in(answers)) == 2, "the revised report")
+        archive.wait_until_sent()
         [after] = [path for path in reports_in(answers) if path != before]
     predecessor = pydicom.dcmread(after).PredecessorDocumentsSequence[0]
     named = predecessor.ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
