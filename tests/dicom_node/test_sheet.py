@@ -318,7 +318,8 @@ def test_under_case_numbers_high_ages_are_one_group(age: int, line: str) -> None
 @pytest.mark.parametrize(
     ("label", "line"),
     [
-        (Label("Épanchement"), "Epanchement"),
+        (Label("Épanchement"), "Épanchement"),
+        (Label("Пневмония"), "Пневмония"),
         (Label("肺炎", 1, "233604007", "SCT"), "SCT 233604007"),
         (Label("肺炎"), "[label in another script]"),
         (Label("absent", 0), "no label"),
