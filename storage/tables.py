@@ -280,7 +280,10 @@ class Job(_Queued, Base):
 
 
 class Report(Base):
-    """A Structured Report as it was made, byte for byte, and the picture that goes with it."""
+    """A Structured Report as it was made, byte for byte, and the picture that goes with it.
+
+    ``privacy`` is the setting that both were made under.
+    """
 
     __tablename__ = "reports"
     __table_args__ = (
@@ -301,6 +304,7 @@ class Report(Base):
     dicom: Mapped[bytes]
     picture_sop_instance_uid: Mapped[str | None] = mapped_column(unique=True)
     picture_dicom: Mapped[bytes | None]
+    privacy: Mapped[str] = mapped_column(server_default="identified")
     created_at: Mapped[datetime] = _now()
 
 
@@ -326,7 +330,7 @@ class Send(_Queued, Base):
         Index(
             "ix_sends_commitment",
             "node",
-            "commitment_asked_at",
+            "run_after",
             postgresql_where=text("commitment IN ('wanted', 'asked')"),
         ),
     )
