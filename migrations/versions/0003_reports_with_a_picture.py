@@ -22,6 +22,9 @@ def upgrade() -> None:
     op.create_unique_constraint(
         op.f("uq_reports_picture_sop_instance_uid"), "reports", ["picture_sop_instance_uid"]
     )
+    op.add_column(
+        "reports", sa.Column("privacy", sa.Text(), server_default="identified", nullable=False)
+    )
     op.create_index("ix_reports_pictures", "reports", ["created_at"], postgresql_where=WITH_PICTURE)
     op.add_column("sends", sa.Column("taken", postgresql.JSONB(), nullable=True))
     op.add_column("sends", sa.Column("commitment", sa.Text(), nullable=True))
@@ -38,7 +41,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_sends_commitment",
         "sends",
-        ["node", "commitment_asked_at"],
+        ["node", "run_after"],
         postgresql_where=NOT_COMMITTED,
     )
     op.create_table(
@@ -74,5 +77,5 @@ def downgrade() -> None:
     for column in ("transaction_uid", "commitment_asked_at", "commitment", "taken"):
         op.drop_column("sends", column)
     op.drop_index("ix_reports_pictures", table_name="reports", postgresql_where=WITH_PICTURE)
-    for column in ("picture_dicom", "picture_sop_instance_uid"):
+    for column in ("privacy", "picture_dicom", "picture_sop_instance_uid"):
         op.drop_column("reports", column)
