@@ -32,7 +32,8 @@ class Retention:
     Args:
         engine, spool: what is kept, and where it lies.
         settings: for how long.
-        pictures_days: how long the pictures of reports stay in the database once they were sent.
+        pictures_days: how long the pictures of reports stay in the database, where no send
+            needs them longer.
         node: this node's device UID; files at other nodes are theirs to remove.
     """
 

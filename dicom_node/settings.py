@@ -138,7 +138,7 @@ class PressureSettings(Section):
 
 
 class HttpSettings(Section):
-    """Where the node speaks HTTP: liveness, readiness, metrics. None: nowhere."""
+    """Where the node speaks HTTP: reports and their pictures, liveness, metrics. None: nowhere."""
 
     bind: str = "127.0.0.1"
     port: Annotated[Port | None, NotSet] = 11180
@@ -175,8 +175,8 @@ class ReportSettings(Section):
 
     ``privacy`` "identified" names similar studies by their UIDs and dates; "pseudonymous" gives
     them case numbers, no UIDs and no dates (``likeness case`` finds them again). ``send_to`` names
-    peers that get every report, beside those that ``reports_to`` of the sender names. A picture is
-    some MB large: it stays in the database for ``keep_pictures_days`` once it was sent.
+    peers that get what goes to a sender's ``reports_to``, too. A picture is some MB large: it goes
+    from the database ``keep_pictures_days`` after it was made, once no send needs it.
     """
 
     sop_class: Literal["comprehensive 3d", "comprehensive", "enhanced"] = "comprehensive 3d"
