@@ -11,14 +11,14 @@ from dicom_node.report.documents import CaseNumber, encoded, make_documents
 from dicom_node.report.filing import DocumentReference
 from dicom_node.settings import Settings
 from storage import audit, case_numbers, pictures, reports, search, studies, study_work
-from storage.answer import Answer, SpaceSummary
+from storage.answer import Answer, SpaceSummary, StudyRecord
 from storage.embeddings import NewEmbedding
 from storage.index import VectorIndex
 
 
 def answer_senders(
     connection: Connection,
-    study_id: int,
+    study: StudyRecord,
     *,
     index: VectorIndex,
     space: SpaceSummary,
@@ -28,34 +28,36 @@ def answer_senders(
 ) -> None:
     """Answers the peers that sent the study, where the settings name somebody to have its reports.
 
+    ``study`` is as it was when the work on it began. If it has changed since, nobody is answered
+    now: it is open again or already closed once more, and its next work answers them.
+
     ``images`` are those of a study that is not kept to be found: it is asked with as a file from
     outside is.
     """
-    senders = study_work.unanswered(connection, study_id)
+    senders = study_work.unanswered(connection, study.id)
     receivers = {ae: settings.receiver_of_reports(ae) for ae in senders}
     names = {receiver.name for receiver in receivers.values() if receiver is not None}
     if not names:
         return
     asked_by = "dicom:" + ",".join(ae for ae in senders if receivers[ae] is not None)
     if images is None:
-        found = ask(connection, index, study_id, space=space, settings=settings, asked_by=asked_by)
+        found = ask(connection, index, study.id, space=space, settings=settings, asked_by=asked_by)
     else:
         question = search.Question(
-            study=studies.load(connection, study_id),
+            study=study,
             images=[search.QueryImage(made.image, made.vector) for made in images],
             space=space,
             k=settings.search.k,
             level=settings.search.level,
         )
         found = _answer(connection, index, question, asked_by=asked_by)
+    if found.query != study:
+        return
     report_id = keep_report(
-        connection,
-        found,
-        revision=studies.state_by_id(connection, study_id).revision,
-        device_uid=node,
-        settings=settings,
-        images=images or (),
+        connection, found, device_uid=node, settings=settings, images=images or ()
     )
+    if report_id is None:
+        return
     for name in sorted(names.union(settings.report.send_to)):
         reports.send_to(connection, report_id, peer=name, node=node)
 
@@ -97,36 +99,45 @@ def keep_report(
     connection: Connection,
     answer: Answer,
     *,
-    revision: int,
     device_uid: str,
     settings: Settings,
     images: Sequence[NewEmbedding] = (),
-) -> int:
+) -> int | None:
     """Makes the report of an answer, with its picture, and keeps both; returns the report's row.
+
+    Holds the study from here to the end of the transaction. Where it is not what the answer was
+    asked with any more, in patient, header or revision, nothing is made or kept: None.
 
     A study's later report names the one before it as its predecessor. ``images`` are the query's
     where they are not in the database.
+
+    Raises:
+        ReportError: the answer cannot be put in a report.
     """
+    query = answer.query
+    if not reports.hold_study(connection, query.id) or studies.load(connection, query.id) != query:
+        return None
     made = make_documents(
         answer,
         device=this_device(device_uid, settings),
         rules=settings.report,
         pictures=lambda: _pictures(connection, answer, images),
         case_number=_case_number(connection, settings),
-        predecessor=_reference(reports.latest(connection, answer.query.id)),
+        predecessor=_reference(reports.latest(connection, query.id)),
     )
     picture = made.picture
     return reports.add(
         connection,
         reports.NewReport(
-            study_id=answer.query.id,
-            revision=revision,
+            study_id=query.id,
+            revision=query.revision,
             series_instance_uid=made.report.SeriesInstanceUID,
             sop_class_uid=made.report.SOPClassUID,
             sop_instance_uid=made.report.SOPInstanceUID,
             dicom=encoded(made.report),
             picture_sop_instance_uid=None if picture is None else str(picture.SOPInstanceUID),
             picture_dicom=None if picture is None else encoded(picture),
+            privacy=settings.report.privacy,
         ),
     )
 
@@ -151,7 +162,7 @@ def this_device(uid: str, settings: Settings) -> Device:
     return Device(uid=uid, ae_title=settings.dicom.ae_title, software_version=SOFTWARE_VERSION)
 
 
-def _reference(report: reports.StoredReport | None) -> DocumentReference | None:
+def _reference(report: reports.ReportName | None) -> DocumentReference | None:
     if report is None:
         return None
     return DocumentReference(

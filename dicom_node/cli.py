@@ -23,13 +23,7 @@ from dicom_node.logs import configure_logging
 from dicom_node.received import UnreadableError
 from dicom_node.report.filing import ReportError
 from dicom_node.report_facts import as_png, facts
-from dicom_node.reporting import (
-    NoPictureError,
-    Reporting,
-    Standing,
-    UnknownPeerError,
-    picture_of,
-)
+from dicom_node.reporting import PICTURE_GONE, NoPictureError, Reporting, UnknownPeerError
 from dicom_node.scp import PortTakenError
 from dicom_node.serve import serve
 from dicom_node.settings import Settings
@@ -43,7 +37,7 @@ from encoders.image import PixelError
 from storage import audit, labels, sends, snapshot, studies
 from storage.database import DatabaseError
 from storage.index import VectorIndex, snapshot_path
-from storage.reports import SendState
+from storage.reports import ReportName
 from storage.search import SearchError
 
 KNOWN_FAULTS = (
@@ -170,12 +164,19 @@ def run_report(chosen: argparse.Namespace, settings: Settings) -> int:
         if only_looks:
             standing = reporting.newest(chosen.study)
         else:
-            standing = reporting.make(chosen.study, asked_by="cli", again=chosen.new)
-        if standing.report is None and not only_looks:
-            return _could_not(standing.why_no_report())
-        sends = _hand_over(standing, reporting, peers, chosen)
-    if chosen.json:
-        _print_json(facts(standing, sends))
+            writes = bool(chosen.output or chosen.picture)  # if it cannot, nothing is to be sent
+            standing = reporting.make(
+                chosen.study, asked_by="cli", again=chosen.new, peers=() if writes else peers
+            )
+            if standing.report is None:
+                return _could_not(standing.why_no_report())
+            if writes:
+                _write_files(standing.report, reporting, chosen)
+                standing = reporting.send(standing, peers)
+            _say_queued(standing.report, peers)
+        if chosen.json:
+            file = None if standing.report is None else reporting.file_of(standing.report)
+            _print_json(facts(standing, file))
     return 0
 
 
@@ -191,26 +192,23 @@ def _check_report_options(chosen: argparse.Namespace) -> None:
         chosen.misused("-o -: standard output is a terminal, and the report is binary")
 
 
-def _hand_over(
-    standing: Standing, reporting: Reporting, peers: Sequence[str], chosen: argparse.Namespace
-) -> list[SendState]:
-    """Writes the report, queues it for the peers, and returns all its sends."""
-    report = standing.report
-    if report is None:
-        return []
+def _write_files(report: ReportName, reporting: Reporting, chosen: argparse.Namespace) -> None:
     if chosen.output:
-        _write(chosen.output, report.dicom)
+        _write(chosen.output, reporting.file_of(report))
         _say(f"report {report.sop_instance_uid} written to {chosen.output}")
     if chosen.picture:
-        picture = picture_of(report)
+        picture = reporting.picture_of(report)
         _write(
             chosen.picture, as_png(picture) if chosen.picture.suffix.lower() == ".png" else picture
         )
         _say(f"picture {report.picture_sop_instance_uid} written to {chosen.picture}")
-    sends = reporting.send(report, peers)
+
+
+def _say_queued(report: ReportName | None, peers: Sequence[str]) -> None:
     for peer in peers:
         _say(f"queued for {peer}: `likeness serve` on this data folder sends it")
-    return sends
+    if peers and report is not None and report.lost_picture:
+        _say(f"without its picture: {PICTURE_GONE}")
 
 
 def _write(path: Path, content: bytes) -> None:

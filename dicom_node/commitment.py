@@ -7,19 +7,24 @@ a report that was answered and not recorded is asked for again, under another tr
 import logging
 import queue
 import threading
+from functools import partial
 from typing import NamedTuple
 
 from pydicom.uid import generate_uid
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
 from dicom_node.commitment_request import Listening, request_commitment
 from dicom_node.event_information import CommitmentResult
+from dicom_node.outcomes import write_outcome
 from dicom_node.receiver_events import CommitmentReported, Event
 from dicom_node.rounds import run_rounds
-from dicom_node.scu import SendError
+from dicom_node.scu import NoAnswerError, NotReachedError, SendError
 from dicom_node.settings import Peer, Settings
+from dicom_node.silent_peers import SilentPeers
 from storage import commitments
+from storage.outages import is_outage, refusal
 from storage.queue import RetryRule
 
 log = logging.getLogger(__name__)
@@ -61,6 +66,7 @@ class StorageCommitment:
         work = settings.work
         self._rule = RetryRule(work.send_attempts, work.first_wait_s)
         self._results = RetryRule(work.send_attempts, RESULT_WAIT_S, LONGEST_RESULT_WAIT_S)
+        self._silent = SilentPeers(work.first_wait_s)
         self._arrived: queue.SimpleQueue[_Report] = queue.SimpleQueue()
         self._unrecorded: _Report | None = None
         self._wait_s = 0.001
@@ -92,21 +98,30 @@ class StorageCommitment:
                 self._unrecorded = self._arrived.get(timeout=wait_s)
             except queue.Empty:
                 return False
-        self._record(*self._unrecorded)
-        self._unrecorded = None  # only now: the database may have been away
+        try:
+            self._record(*self._unrecorded)
+        except DBAPIError as fault:
+            if is_outage(fault):
+                raise  # and record it once the database is back
+            calling_ae, result = self._unrecorded
+            said = "the report of %r on %s is not recorded: %s"
+            log.error(said, calling_ae, result.transaction_uid, refusal(fault))
+        self._unrecorded = None
         return True
 
     def ask_next(self) -> bool:
         """Takes the send that is due first a step further; False if none was due."""
         transaction_uid = str(generate_uid(prefix=None))
         with self._engine.begin() as connection:
-            due = commitments.next_due(connection, node=self._node)
+            due = commitments.next_due(connection, node=self._node, resting=self._silent.resting())
             if due is None:
                 return False
             peer = self._still_asked(connection, due)
             if peer is None:
                 return True
-            wait_s = self._results.wait_s(due.attempts + 1)
+            # tries before the peer first takes a request are none that it had time to work on
+            times = due.attempts + 1 if due.commitment == "asked" else 1
+            wait_s = self._results.wait_s(times)
             commitments.mark_asked(
                 connection, due.id, transaction_uid=transaction_uid, wait_s=wait_s
             )
@@ -140,14 +155,28 @@ class StorageCommitment:
                 tls=self._settings.tls,
             )
         except SendError as fault:
-            wait_s = self._rule.wait_s(due.attempts + 1)
-            with self._engine.begin() as connection:
-                commitments.ask_sooner(connection, transaction_uid, str(fault), wait_s=wait_s)
-            log.warning("storage commitment not asked for, later again: %s", fault)
+            self._silent.hear(due.peer, silent=isinstance(fault, NoAnswerError))
+            self._not_taken(due, transaction_uid, fault)
         else:
+            self._silent.hear(due.peer, silent=False)
             log.info("report on %s: %s is asked to keep it", due.study_instance_uid, due.peer)
         finally:
             self._asking = None
+
+    def _not_taken(
+        self, due: commitments.Commitment, transaction_uid: str, fault: SendError
+    ) -> None:
+        reached = not isinstance(fault, NotReachedError)
+        write = partial(
+            commitments.not_taken if reached else commitments.not_reached,
+            due=due,
+            transaction_uid=transaction_uid,
+            reason=str(fault),
+            wait_s=self._rule.wait_s(due.attempts + 1),
+        )
+        log.warning("storage commitment not asked for, later again: %s", fault)
+        what = f"storage commitment of {due.peer} to the report on {due.study_instance_uid}"
+        write_outcome(self._engine, what, write, partial(_give_up, due.id))
 
     def _record(self, calling_ae: str, result: CommitmentResult) -> None:
         with self._engine.begin() as connection:
@@ -163,16 +192,21 @@ class StorageCommitment:
             if not open_instances:
                 commitments.committed(connection, found.id)
                 log.info("report on %s: %s keeps it", found.study_instance_uid, found.peer)
-            elif found.commitment == "asked":
+            elif found.commitment in commitments.OPEN:
                 reason = f"stored, but {found.peer} does not commit to {', '.join(open_instances)}"
                 again = commitments.send_again(connection, found.id, reason, self._rule)
                 outcome = "it is sent again" if again else "given up; `likeness retry` sends it"
                 log.warning("report on %s: %s: %s", found.study_instance_uid, reason, outcome)
 
 
+def _give_up(send_id: int, connection: Connection, reason: str) -> None:
+    commitments.give_up(connection, send_id, reason)
+
+
 def _gave_no_result(due: commitments.Commitment) -> str:
-    why = due.reason or "no result came"
-    return f"stored, but {due.peer} did not commit to it, asked {due.attempts} times: {why}"
+    last = f"; what went wrong last: {due.reason}" if due.reason else ""
+    tries = f"{due.attempts} {'try' if due.attempts == 1 else 'tries'}"
+    return f"stored, but {due.peer} did not commit to it: no result in {tries}{last}"
 
 
 def _not_committed(due: commitments.Commitment, result: CommitmentResult) -> list[str]:

@@ -19,6 +19,7 @@ from dicom_node.scu import NO_TLS, Handlers, SendError, associated, expect_succe
 from dicom_node.settings import Peer, TlsSettings
 from dicom_node.sop_classes import STORAGE_COMMITMENT, requested_contexts
 from dicom_node.upper_layer.association import EventReport
+from encoders.elements import READ_ERRORS, explain
 from storage.sends import SOPReference
 
 REQUEST_COMMITMENT = 1
@@ -78,6 +79,7 @@ def request_commitment(
     """Asks a peer to commit to ``instances``; it reports under ``transaction_uid``, now or later.
 
     Raises:
+        NotReachedError: the peer is not there, and was not asked.
         SendError: the peer does not answer, offers no storage commitment, or refuses; no TLS
             connection comes about. Where only its answer was lost it may report all the same.
     """
@@ -92,8 +94,8 @@ def request_commitment(
                 STORAGE_COMMITMENT,
                 WELL_KNOWN_INSTANCE,
             )
-        except (ValueError, RuntimeError) as fault:
-            raise SendError(f"peer {named(peer)}: N-ACTION failed: {fault}") from fault
+        except READ_ERRORS as fault:
+            raise SendError(f"peer {named(peer)}: N-ACTION failed: {explain(fault)}") from fault
         expect_success(peer, "N-ACTION", status)
         listening.settled.wait(LINGER_S)
 

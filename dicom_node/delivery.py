@@ -2,32 +2,24 @@
 
 import logging
 import threading
-import time
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 from sqlalchemy import Engine, Row
+from sqlalchemy.engine import Connection
 
+from dicom_node.outcomes import write_outcome
 from dicom_node.queue_rounds import QueueRounds
 from dicom_node.report_sending import send_report
 from dicom_node.scu import NoAnswerError, SendError
 from dicom_node.settings import Settings
+from dicom_node.silent_peers import SilentPeers
 from storage import reports, sends
 from storage.queue import SENDS, RetryRule
 from storage.sends import SOPReference
 
 log = logging.getLogger(__name__)
-
-LONGEST_REST_S = 60.0
-"""A peer that does not answer costs up to half a minute at each try, in which no other gets its
-reports: so it rests, longer each time, and the others go first."""
-
-
-class _Silence(NamedTuple):
-    """How often in a row a peer did not answer, and until when (monotonic, s) it is left alone."""
-
-    tries: int
-    rests_until: float
 
 
 class Delivery:
@@ -39,8 +31,7 @@ class Delivery:
         self._node = node
         work = settings.work
         self._rule = RetryRule(work.send_attempts, work.first_wait_s)
-        self._rests = RetryRule(work.send_attempts, work.first_wait_s, LONGEST_REST_S)
-        self._silent: dict[str, _Silence] = {}
+        self._silent = SilentPeers(work.first_wait_s)
 
     def run(self, stop: threading.Event) -> None:
         """Sends until told to stop."""
@@ -54,31 +45,30 @@ class Delivery:
                 connection,
                 node=self._node,
                 lease_s=self._settings.work.lease_s,
-                resting=self._resting(),
+                resting=self._silent.resting(),
             )
             if row is None:
                 return False
+            if row.attempts > self._rule.attempts:
+                self._give_up_deadly(connection, row)
+                return True
             report = reports.load(connection, row.report_id)
         try:
             taken = self._send(row.peer, report)
         except SendError as fault:
-            self._hear(row.peer, silent=isinstance(fault, NoAnswerError))
+            self._silent.hear(row.peer, silent=isinstance(fault, NoAnswerError))
             self._not_sent(row, report, str(fault))
         else:
-            self._hear(row.peer, silent=False)
+            self._silent.hear(row.peer, silent=False)
             self._sent(row, report, taken)
         return True
 
-    def _resting(self) -> list[str]:
-        now = time.monotonic()
-        return [peer for peer, silence in self._silent.items() if silence.rests_until > now]
-
-    def _hear(self, peer: str, *, silent: bool) -> None:
-        before = self._silent.pop(peer, None)
-        if silent:
-            tries = 1 if before is None else before.tries + 1
-            rest = self._rests.wait_s(min(tries, self._rests.attempts))
-            self._silent[peer] = _Silence(tries, time.monotonic() + rest)
+    def _give_up_deadly(self, connection: Connection, row: Row[*tuple[Any, ...]]) -> None:
+        """No try is left, and the last was not written down: perhaps the node died of it."""
+        why = row.reason or "each time the node ended before it had an outcome"
+        reason = f"tried {row.attempts - 1} times: {why}"
+        SENDS.failed(connection, row.id, reason)
+        log.error("send %d to %s given up: %s", row.id, row.peer, reason)
 
     def _sent(
         self,
@@ -88,17 +78,34 @@ class Delivery:
     ) -> None:
         peer = self._settings.peer_named(row.peer)
         wanted = peer is not None and peer.storage_commitment
-        with self._engine.begin() as connection:
+
+        def write(connection: Connection) -> bool:
             sends.sent(connection, row, taken, commitment_wanted=wanted)
-        log.info("report on %s sent to %s", report.study_instance_uid, row.peer)
+            return True
+
+        if self._written(row, report, write):
+            log.info("report on %s sent to %s", report.study_instance_uid, row.peer)
 
     def _not_sent(
         self, row: Row[*tuple[Any, ...]], report: reports.StoredReport, fault: str
     ) -> None:
-        with self._engine.begin() as connection:
-            again = SENDS.again(connection, row, fault, self._rule)
+        write = partial(SENDS.again, row=row, reason=fault, rule=self._rule)
+        again = self._written(row, report, write)
         outcome = "will be tried again" if again else "given up; `likeness retry` sends it again"
         log.warning("report on %s not sent, %s: %s", report.study_instance_uid, outcome, fault)
+
+    def _written(
+        self,
+        row: Row[*tuple[Any, ...]],
+        report: reports.StoredReport,
+        write: Callable[[Connection], bool],
+    ) -> bool:
+        what = f"report on {report.study_instance_uid} to {row.peer}"
+
+        def give_up(connection: Connection, reason: str) -> None:
+            SENDS.failed(connection, row.id, reason)
+
+        return bool(write_outcome(self._engine, what, write, give_up))
 
     def _send(self, peer_name: str, report: reports.StoredReport) -> list[SOPReference]:
         peer = self._settings.peer_named(peer_name)

@@ -56,16 +56,16 @@ class QueueRounds:
                 self._wake = Listener(self._engine, self._queue.topic)
             if not self._work_next() and not self._wake.wait(LONGEST_WAIT_S):
                 self._idle()
-        except OUTAGES:
+        except (*OUTAGES, OSError):  # all that run_rounds waits out
             self._stop_listening()
             raise
 
     def _give_back(self) -> None:
-        """What this node had claimed before it, or the database, went away is to be done again."""
+        """What this node had claimed before it, the database or a disk went away is done again."""
         table = self._queue.table
         with self._engine.begin() as connection:
             if self._began:
-                # We live, so the try ended by the database's fault, and does not count.
+                # We live, so the try ended by the fault of one of them, and does not count.
                 connection.execute(
                     update(table)
                     .where(table.state == "running", table.node == self._node)

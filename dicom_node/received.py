@@ -9,6 +9,7 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
+from dicom_node.report.stored_elements import printable
 from dicom_node.spool import received_at
 from encoders.deflated import read_header
 from encoders.elements import READ_ERRORS, explain
@@ -21,11 +22,13 @@ STUDY_ATTRIBUTES = (
     "StudyDate",
     "StudyTime",
     "AccessionNumber",
+    "IssuerOfAccessionNumberSequence",
     "ReferringPhysicianName",
     "StudyDescription",
     "PatientName",
     "PatientID",
     "IssuerOfPatientID",
+    "IssuerOfPatientIDQualifiersSequence",
     "PatientBirthDate",
     "PatientSex",
     "PatientAge",
@@ -100,7 +103,7 @@ def maker_of(received: ReceivedInstance) -> dict[str, str | None]:
 
 
 def _uid(dataset: Dataset, keyword: str) -> str:
-    value = _text(dataset, keyword)
+    value = _storable(str(dataset.get(keyword) or "")).strip()
     if not value:
         raise UnreadableError(f"{keyword} is missing")
     if len(value) > 64 or not re.fullmatch(r"[0-9.]+", value):
@@ -109,8 +112,11 @@ def _uid(dataset: Dataset, keyword: str) -> str:
 
 
 def _text(dataset: Dataset, keyword: str) -> str | None:
-    """The attribute as text; None where absent or empty."""
-    return _storable(str(dataset.get(keyword) or "")).strip() or None
+    """The attribute as text; None where absent or empty, or bytes that are no text."""
+    value = dataset.get(keyword) or ""
+    if isinstance(value, bytes):  # under a VR that is not its own
+        value = printable(value) or ""
+    return _storable(str(value)).strip() or None
 
 
 def study_facts(dataset: Dataset) -> dict[str, Any]:

@@ -12,28 +12,35 @@ from pydicom import Dataset
 
 from dicom_node.report.codes import Private
 from dicom_node.reporting import Standing
-from storage.reports import SendState, StoredReport
+from storage.reports import ReportName, SendState
 
 
-def facts(standing: Standing, sends: Sequence[SendState]) -> dict[str, Any]:
-    """A study's state and, if there is one, its report with what became of its sends."""
+def facts(standing: Standing, file: bytes | None) -> dict[str, Any]:
+    """A study's state and, if there is one, its report with what became of its sends.
+
+    ``file`` is the report's DICOM file; None where there is no report.
+    """
     study, report = standing.study, standing.report
     return {
         "study_instance_uid": study.study_instance_uid,
         "state": study.state,
         "reason": study.reason,
         "revision": study.revision,
-        "report": None if report is None else _of_report(report, sends),
+        "report": None
+        if report is None or file is None
+        else _of_report(report, file, standing.sends),
     }
 
 
-def _of_report(report: StoredReport, sends: Sequence[SendState]) -> dict[str, Any]:
-    dataset = pydicom.dcmread(BytesIO(report.dicom))
+def _of_report(report: ReportName, file: bytes, sends: Sequence[SendState]) -> dict[str, Any]:
+    dataset = pydicom.dcmread(BytesIO(file))
     return {
         "sop_class_uid": report.sop_class_uid,
         "sop_instance_uid": report.sop_instance_uid,
         "series_instance_uid": report.series_instance_uid,
         "picture_sop_instance_uid": report.picture_sop_instance_uid,
+        "picture_is_kept": report.has_picture,
+        "privacy": report.privacy,
         "revision": report.revision,
         "predecessor_sop_instance_uid": _predecessor(dataset),
         "hits": _count_of_hits(dataset),

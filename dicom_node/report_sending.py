@@ -20,6 +20,7 @@ from dicom_node.sop_classes import (
     RequestedContext,
     requested_contexts,
 )
+from encoders.elements import READ_ERRORS, explain
 from storage.sends import SOPReference
 
 log = logging.getLogger(__name__)
@@ -47,15 +48,17 @@ def send_report(
 
     Raises:
         SendError: the peer does not answer, takes neither, or refuses one; no TLS connection comes
-            about. What was stored before may be sent again: its UIDs stay the same.
+            about; a file cannot be read. What was stored before may be sent again: its UIDs stay
+            the same.
     """
-    made = pydicom.dcmread(BytesIO(report))
+    made = _read("the report", report)
+    drawn = None if picture is None else _read("the picture", picture)
     if made.SOPClassUID not in REPORT_STORAGE:
         raise SendError(f"the report is of a SOP class that is not sent: {made.SOPClassUID}")
-    contexts = proposed_contexts(made.SOPClassUID, with_picture=picture is not None)
+    contexts = proposed_contexts(made.SOPClassUID, with_picture=drawn is not None)
     with associated(peer, contexts, calling_ae=calling_ae, tls=tls) as association:
         taken = {context.abstract_syntax for context in association.accepted_contexts}
-        documents = [*_as_taken(peer, made, taken), *_picture(peer, picture, taken)]
+        documents = [*_as_taken(peer, made, taken), *_picture(peer, drawn, taken)]
         refusals = [fault for entry in documents if (fault := _store(peer, association, entry))]
     if refusals:
         raise SendError("; ".join(refusals))
@@ -63,6 +66,17 @@ def send_report(
         SOPReference(str(dataset.SOPClassUID), str(dataset.SOPInstanceUID))
         for _, dataset in documents
     ]
+
+
+def _read(what: str, file: bytes) -> Dataset:
+    try:
+        dataset = pydicom.dcmread(BytesIO(file))
+        uids = [dataset.get(keyword) for keyword in ("SOPClassUID", "SOPInstanceUID")]
+    except READ_ERRORS as fault:
+        raise SendError(f"{what} cannot be read as it is kept: {explain(fault)}") from fault
+    if not all(uids):
+        raise SendError(f"{what} as it is kept lacks its SOP Class or Instance UID")
+    return dataset
 
 
 def proposed_contexts(report_class: UID, *, with_picture: bool) -> list[RequestedContext]:
@@ -94,30 +108,34 @@ def _as_taken(peer: Peer, report: Dataset, taken: set[UID | None]) -> list[_Docu
         return [_Document("the report", as_sop_class(report, chosen))]
     except ReportError as fault:
         raise SendError(f"peer {named(peer)}: {fault}") from fault
+    except READ_ERRORS as fault:
+        what = f"the report cannot be turned into {chosen.name}"
+        raise SendError(f"peer {named(peer)}: {what}: {explain(fault)}") from fault
 
 
-def _picture(peer: Peer, picture: bytes | None, taken: set[UID | None]) -> list[_Document]:
+def _picture(peer: Peer, picture: Dataset | None, taken: set[UID | None]) -> list[_Document]:
     if picture is None:
         return []
     if PICTURE_STORAGE not in taken:
         name = PICTURE_STORAGE.name
         log.warning("peer %s does not take %s: it gets the report alone", named(peer), name)
         return []
-    return [_Document("the picture", pydicom.dcmread(BytesIO(picture)))]
+    return [_Document("the picture", picture)]
 
 
 def _store(peer: Peer, association: Association, document: _Document) -> str | None:
     """Why the peer refused a document; None if it stored it.
 
     Raises:
-        SendError: the association is broken, so that nothing more can be sent on it.
+        SendError: the association is broken, so that nothing more can be sent on it, or the
+            document cannot be encoded.
     """
     what = f"C-STORE of {document.what}"
     try:
         # elements that nobody touched go out byte for byte where the transfer syntax is theirs
         status = association.send_c_store(document.dataset)
-    except (ValueError, RuntimeError) as fault:
-        raise SendError(f"peer {named(peer)}: {what} failed: {fault}") from fault
+    except READ_ERRORS as fault:
+        raise SendError(f"peer {named(peer)}: {what} failed: {explain(fault)}") from fault
     try:
         expect_success(peer, what, status)
     except SendError as fault:

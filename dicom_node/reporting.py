@@ -2,19 +2,25 @@
 
 import threading
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from dicom_node import answering, asking
+from dicom_node.report.privacy import may_be_told
 from dicom_node.settings import Settings
 from storage import embeddings, reports, studies
-from storage.answer import SpaceSummary
+from storage.answer import Answer, SpaceSummary
 from storage.index import VectorIndex
-from storage.reports import SendState, StoredReport
+from storage.reports import ReportName, SendState
 from storage.search import SearchError
 from storage.studies import StudyState
+
+PICTURE_GONE = (
+    "the report's picture was removed, by report.keep_pictures_days in the settings; "
+    "a new report has one again"
+)
 
 
 class UnknownStudyError(SearchError):
@@ -29,35 +35,19 @@ class NoPictureError(Exception):
     """A report has no picture, or not any more; the message says why."""
 
 
-def picture_of(report: StoredReport) -> bytes:
-    """The picture of a report, as a DICOM file.
-
-    Raises:
-        NoPictureError: there is none.
-    """
-    if report.picture_dicom is not None:
-        return report.picture_dicom
-    if report.picture_sop_instance_uid is None:
-        raise NoPictureError(
-            "the report was made without a picture: report.picture was false in the settings"
-        )
-    raise NoPictureError(
-        "the report's picture was removed, by report.keep_pictures_days in the settings; "
-        "a new report has one again"
-    )
-
-
 @dataclass(frozen=True)
 class Standing:
     """Where a study stands, and the report on it as it now is, if that was made.
 
     ``report`` is None, too, while the study is waited for: what was said of it earlier is about
-    to be revised. ``is_new`` says that the report was made for this very question.
+    to be revised. ``is_new`` says that the report was made for this very question, and ``sends``
+    what became of it on its way to peers.
     """
 
     study: StudyState
-    report: StoredReport | None = None
+    report: ReportName | None = None
     is_new: bool = False
+    sends: Sequence[SendState] = ()
 
     @property
     def is_awaited(self) -> bool:
@@ -94,31 +84,58 @@ class Reporting:
             UnknownStudyError: it is not here.
         """
         with self._engine.connect() as connection:
-            return _standing(connection, study_uid)
+            return self._with_sends(connection, self._standing(connection, study_uid))
 
-    def make(self, study_uid: str, *, asked_by: str, again: bool = False) -> Standing:
+    def make(
+        self,
+        study_uid: str,
+        *,
+        asked_by: str,
+        again: bool = False,
+        peers: Collection[str] | None = (),
+    ) -> Standing:
         """The report on a study: the one that was made; a new one without it, or if ``again``.
 
         A new one names the one before it as its predecessor. There is none on a study that is
         awaited or failed.
 
+        In the same transaction it is queued for ``peers``, again for one that has it already;
+        None means those of ``report.send_to`` that never had it.
+
         Raises:
+            UnknownPeerError: the settings have no such peer, or no address of it.
             UnknownStudyError: the study is not here.
             SearchError: it cannot be asked with; the message says why.
             ReportError: the answer cannot be put in a report.
         """
+        receivers = self.receivers(peers)  # before a report is made for nothing
         with self._one_question, self._engine.begin() as connection:
-            standing = _standing(connection, study_uid)
-            if _is_settled(standing, again=again):
-                return standing
-            return self._make(connection, standing, asked_by=asked_by, again=again)
+            standing = self._standing(connection, study_uid)
+            if not _is_settled(standing, again=again):
+                standing = self._make(connection, standing, asked_by=asked_by, again=again)
+            if standing.report is not None:
+                self._queue(connection, standing.report, receivers, again=peers is not None)
+            return self._with_sends(connection, standing)
 
     def _make(
         self, connection: Connection, standing: Standing, *, asked_by: str, again: bool
     ) -> Standing:
+        study = standing.study
+        answer = self._ask(connection, study.id, asked_by=asked_by)
+        # A search may take seconds, and intake must not wait for it: only now is the study held.
+        reports.hold_study(connection, study.id)
+        standing = self._standing(connection, study.study_instance_uid)
+        if _is_settled(standing, again=again):
+            return standing
+        if not self._keep(connection, answer):
+            # It was another patient's, or another revision, when it was asked with. Now that it
+            # is held it stays what it is.
+            self._keep(connection, self._ask(connection, study.id, asked_by=asked_by))
+        return replace(self._standing(connection, study.study_instance_uid), is_new=True)
+
+    def _ask(self, connection: Connection, study_id: int, *, asked_by: str) -> Answer:
         space = asking.space_in_use(connection)
-        study_id = standing.study.id
-        answer = answering.ask(
+        return answering.ask(
             connection,
             self._caught_up(connection, space),
             study_id,
@@ -126,19 +143,29 @@ class Reporting:
             settings=self._settings,
             asked_by=asked_by,
         )
-        # A search may take seconds, and intake must not wait for it: only now is the study held.
-        reports.hold_study(connection, study_id)
-        standing = _standing(connection, standing.study.study_instance_uid)
-        if _is_settled(standing, again=again):
-            return standing
-        row = answering.keep_report(
-            connection,
-            answer,
-            revision=standing.study.revision,
-            device_uid=self._node,
-            settings=self._settings,
+
+    def _keep(self, connection: Connection, answer: Answer) -> bool:
+        kept = answering.keep_report(
+            connection, answer, device_uid=self._node, settings=self._settings
         )
-        return Standing(standing.study, reports.load(connection, row), is_new=True)
+        return kept is not None
+
+    def _standing(self, connection: Connection, study_uid: str) -> Standing:
+        study = studies.state_of(connection, study_uid)
+        if study is None:
+            raise _unknown(study_uid)
+        standing = Standing(study)
+        report = None if standing.is_awaited else reports.latest(connection, study.id)
+        if report is None or report.revision != study.revision:
+            return standing
+        allowed = may_be_told(report.privacy, self._settings.report.privacy)
+        return Standing(study, report) if allowed else standing
+
+    def _with_sends(self, connection: Connection, standing: Standing) -> Standing:
+        report = standing.report
+        if report is None:
+            return standing
+        return replace(standing, sends=reports.sends_of(connection, report.id))
 
     def _caught_up(self, connection: Connection, space: SpaceSummary) -> VectorIndex:
         index = self._index
@@ -170,30 +197,54 @@ class Reporting:
                 )
         return list(dict.fromkeys(chosen))
 
-    def send(self, report: StoredReport, peers: Sequence[str]) -> list[SendState]:
-        """Queues a report for peers, for this node to send; returns all its sends.
+    def send(self, standing: Standing, peers: Sequence[str]) -> Standing:
+        """Queues a report that is there for peers, for this node to send.
 
         To a peer that has it already it goes again.
         """
+        if standing.report is None:
+            return standing
         with self._engine.begin() as connection:
-            for peer in peers:
-                reports.send_to(connection, report.id, peer=peer, node=self._node)
-            return reports.sends_of(connection, report.id)
+            self._queue(connection, standing.report, peers, again=True)
+            return self._with_sends(connection, standing)
 
-    def sends(self, report: StoredReport) -> list[SendState]:
-        """What became of the sends of a report."""
+    def _queue(
+        self, connection: Connection, report: ReportName, peers: Sequence[str], *, again: bool
+    ) -> None:
+        for peer in peers:
+            reports.send_to(connection, report.id, peer=peer, node=self._node, again=again)
+
+    def file_of(self, report: ReportName) -> bytes:
+        """The report, as a DICOM file.
+
+        Raises:
+            UnknownStudyError: the report went with its study.
+        """
         with self._engine.connect() as connection:
-            return reports.sends_of(connection, report.id)
+            file = reports.file_of(connection, report.id)
+        if file is None:
+            raise _unknown(report.study_instance_uid)
+        return file
+
+    def picture_of(self, report: ReportName) -> bytes:
+        """The picture of a report, as a DICOM file.
+
+        Raises:
+            NoPictureError: there is none.
+        """
+        if report.picture_sop_instance_uid is None:
+            raise NoPictureError(
+                "the report was made without a picture: report.picture was false in the settings"
+            )
+        with self._engine.connect() as connection:
+            picture = reports.picture_of(connection, report.id)
+        if picture is None:
+            raise NoPictureError(PICTURE_GONE)
+        return picture
 
 
-def _standing(connection: Connection, study_uid: str) -> Standing:
-    study = studies.state_of(connection, study_uid)
-    if study is None:
-        raise UnknownStudyError(f"study {study_uid} is not in this archive")
-    standing = Standing(study)
-    report = None if standing.is_awaited else reports.latest(connection, study.id)
-    is_current = report is not None and report.revision == study.revision
-    return Standing(study, report) if is_current else standing
+def _unknown(study_uid: str) -> UnknownStudyError:
+    return UnknownStudyError(f"study {study_uid} is not in this archive")
 
 
 def _is_settled(standing: Standing, *, again: bool) -> bool:

@@ -19,9 +19,11 @@ from pynetdicom.dimse_primitives import N_EVENT_REPORT
 from pynetdicom.events import Event
 
 from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_node.report.codes import fit
 from dicom_node.settings import Peer, TlsSettings
 from dicom_node.sop_classes import RequestedContext, requested_contexts
 from dicom_node.tls import CallingContext, TlsError, client_context
+from dicom_node.tls_faults import handshake_fault
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,7 @@ CONNECT_S = 10.0
 WARNINGS = range(0xB000, 0xC000)
 """PS3.4 B.2.3: stored, though with a remark (coerced, elements discarded)."""
 NO_TLS = TlsSettings()
+_SILENT_HANDSHAKE = handshake_fault(TimeoutError())
 
 Handlers = Sequence[tuple[Any, ...]]
 """What pynetdicom is to call on which event."""
@@ -41,6 +44,10 @@ class SendError(Exception):
 
 class NoAnswerError(SendError):
     """A peer is not there, or said nothing for as long as we wait."""
+
+
+class NotReachedError(NoAnswerError):
+    """No association came about, for the peer is not there: nothing was asked of it."""
 
 
 def echo(peer: Peer, *, calling_ae: str, tls: TlsSettings = NO_TLS) -> None:
@@ -98,11 +105,12 @@ def _associate(
             tls_args=None if context is None else (context, peer.host),
         )
     except (OSError, UnicodeError) as fault:
-        raise SendError(f"peer {named(peer)}: its host has no address: {fault}") from fault
+        raise NotReachedError(f"peer {named(peer)}: its host has no address: {fault}") from fault
     if association.is_established:
         return association
     if context is not None and context.fault is not None:
-        raise SendError(f"peer {named(peer)}: {context.fault}")
+        error = NotReachedError if context.fault == _SILENT_HANDSHAKE else SendError
+        raise error(f"peer {named(peer)}: {context.fault}")
     if association.is_rejected:
         raise SendError(
             f"peer {named(peer)}: refuses the association; is our AE title listed there?"
@@ -110,7 +118,7 @@ def _associate(
     if association.rejected_contexts:
         names = class_names([entry.sop_class for entry in contexts])
         raise SendError(f"peer {named(peer)}: does not take {names}")
-    raise NoAnswerError(
+    raise NotReachedError(
         f"peer {named(peer)}: does not answer; is it running, and are host and port right?"
     )
 
@@ -199,5 +207,7 @@ def expect_success(peer: Peer, what: str, status: Dataset) -> None:
     if status.Status in WARNINGS:
         log.warning("peer %s: %s answered 0x%04X", named(peer), what, status.Status)
     elif status.Status != 0x0000:
-        comment = status.get("ErrorComment", "")
-        raise SendError(f"peer {named(peer)}: {what} answered 0x{status.Status:04X} {comment}")
+        # the network's text: one line without control characters, for logs, terminals and database
+        comment = fit(str(status.get("ErrorComment") or ""))
+        answered = f"{what} answered 0x{status.Status:04X} {comment}".rstrip()
+        raise SendError(f"peer {named(peer)}: {answered}")

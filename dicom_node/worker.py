@@ -10,7 +10,7 @@ from dicom_node.settings import Settings
 from dicom_node.spool import Spool
 from encoders.encoder import Encoder
 from encoders.pixel_reader import PixelReader
-from storage import embeddings, study_work
+from storage import embeddings, studies, study_work
 from storage.answer import SpaceSummary
 from storage.index import VectorIndex
 from storage.queue import JOBS
@@ -38,6 +38,7 @@ class Worker:
             UnworkableStudyError: no image of the study can stand for it; trying again is no use.
         """
         with self.engine.connect() as connection:
+            study = studies.load(connection, study_id)  # before its instances: see answer_senders
             instances = study_work.instances(connection, study_id, node=self.node)
             callers = study_work.callers(connection, study_id)
             made = embeddings.made_of_the_same(connection, self.space.id, study_id)
@@ -63,7 +64,7 @@ class Worker:
             self.index.catch_up(connection)
             answering.answer_senders(  # search, report, queue the sends
                 connection,
-                study_id,
+                study,
                 index=self.index,
                 space=self.space,
                 settings=self.settings,

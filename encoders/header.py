@@ -35,7 +35,8 @@ class ImageHeader:
         complex_image_component: MAGNITUDE, PHASE, ... as Complex Image Component has it.
         view_position: the view by ``encoders.view.read_view``: AP, PA, LL, CC, MLO, ...
         laterality: R, L, B or U.
-        burned_in: YES or NO, as Burned In Annotation (0028,0301) has it.
+        burned_in: YES or NO, as Burned In Annotation (0028,0301) has it; "UNKNOWN" in a header
+            that was stored before the attribute was read.
         lossy: Lossy Image Compression (0028,2110) says that it ever was.
         frames: one entry per item of the Per-frame Functional Groups Sequence; empty for
             single-frame objects and for multi-frame objects without functional groups.
@@ -113,6 +114,7 @@ class ImageHeader:
         """Plain dictionaries, lists, texts and numbers; ``from_json`` gives the header back."""
         plain = _plain(self)
         plain["frames"] = [_plain(frame) for frame in self.frames]
+        plain["burned_in"] = self.burned_in  # even None: then the attribute was looked for
         return plain
 
     @classmethod
@@ -120,7 +122,8 @@ class ImageHeader:
         """The header that ``to_json`` wrote, now or in an earlier version.
 
         A field that is not there has its default, so headers stored before a field was added
-        load as if the object had not had it.
+        load as if the object had not had it. Not so Burned In Annotation: an image that may say
+        YES must not be taken for one that says nothing.
 
         Raises:
             TypeError: a field that every version wrote is missing, or one is unknown.
@@ -130,7 +133,7 @@ class ImageHeader:
             FrameHeader(**{key: _tupled(item) for key, item in frame.items()})
             for frame in plain.get("frames", ())
         )
-        return cls(frames=frames, **fields)
+        return cls(frames=frames, **{"burned_in": "UNKNOWN", **fields})
 
 
 def _uid(ds: Dataset, keyword: str) -> str:

@@ -25,9 +25,10 @@ class ImageReference:
 
     ``frame_number`` counts from 1 (PS3.3 C.7.6.16) and is None for a single-frame instance.
     ``laterality`` is R, L, B or U; ``burned_in`` is Burned In Annotation (0028,0301), YES or NO,
-    None where the image does not say, and ``lossy`` is true where it says that it was once
-    compressed with loss (0028,2110). ``pixel_rules`` says which pixel rules fired and with which
-    numbers, and ``slice_rule`` how the image was chosen from its series.
+    None where the image does not say and "UNKNOWN" where an earlier version did not look.
+    ``lossy`` is true where the image says that it was once compressed with loss (0028,2110).
+    ``pixel_rules`` says which pixel rules fired and with which numbers, and ``slice_rule`` how
+    the image was chosen from its series.
     """
 
     series_instance_uid: str
@@ -51,6 +52,8 @@ class StudyRecord:
     ``attributes`` holds the patient and study modules as they arrived, in the DICOM JSON model
     (PS3.18 F.2): ``pydicom.Dataset.from_json(attributes)`` gives them back, character set and
     all. The plain fields beside it are what rules and readers need most. ``age`` is in years.
+    ``revision`` counts how often the study was closed, so that a record that was read earlier can
+    be told from the study as it now is; 0 for one that is in no database.
     """
 
     id: int
@@ -62,6 +65,7 @@ class StudyRecord:
     study_date: str | None
     description: str | None
     attributes: Mapping[str, Any]
+    revision: int = 0
 
 
 @dataclass(frozen=True)
@@ -102,9 +106,10 @@ class Answer:
     """The studies most similar to one study, and how they were found.
 
     ``hits`` leave out the query's patient; ``priors`` are that patient's other studies, in the
-    same form. ``searched`` counts the comparable studies of other patients, ``asked`` is k, and
-    ``level`` the percentile that the best hit must reach for there to be a similar study at all.
-    An answer without hits is an answer: no similar study.
+    same form, the most similar first and k of them at most: ``priors_found`` counts them all, as
+    far as they are comparable. ``searched`` counts the comparable studies of other patients,
+    ``asked`` is k, and ``level`` the percentile that the best hit must reach for there to be a
+    similar study at all. An answer without hits is an answer: no similar study.
     """
 
     query: StudyRecord
@@ -116,6 +121,11 @@ class Answer:
     hits: tuple[Hit, ...]
     priors: tuple[Hit, ...]
     filters: Mapping[str, str] = field(default_factory=dict)
+    priors_found: int = 0
+
+    def count_priors(self) -> int:
+        """How many priors there are, listed or not."""
+        return max(self.priors_found, len(self.priors))
 
     def label_counts(self) -> dict[str, int]:
         """How many of the hits carry each label as present, most frequent first."""

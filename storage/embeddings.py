@@ -199,8 +199,12 @@ def made_of_the_same(
 
 
 def image_of(stored: Mapping[str, Any]) -> ImageReference:
-    """The image reference that ``replace`` wrote."""
-    return ImageReference(**stored)
+    """The image reference that ``replace`` wrote.
+
+    One that was written before Burned In Annotation was read says "UNKNOWN" of it: to take such
+    an image for one that does not say would show what its header may warn of.
+    """
+    return ImageReference(**{"burned_in": "UNKNOWN", **stored})
 
 
 def changes(connection: Connection, *, space_id: str, after: int) -> Iterator[list[Change]]:

@@ -15,6 +15,9 @@ from sqlalchemy.engine import Connection
 from storage.database import notify
 from storage.tables import Job, Send
 
+_MOST_DOUBLINGS = 62
+"""Far beyond any longest wait; from 1024 on the product is no float any more."""
+
 
 @dataclass(frozen=True)
 class RetryRule:
@@ -26,7 +29,8 @@ class RetryRule:
 
     def wait_s(self, attempts: int) -> float:
         """Seconds to wait after the ``attempts``-th try failed."""
-        return float(min(self.longest_wait_s, self.first_wait_s * 2 ** (attempts - 1)))
+        doublings = min(attempts - 1, _MOST_DOUBLINGS)
+        return float(min(self.longest_wait_s, self.first_wait_s * 2**doublings))
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
-from typing import Any
 
-from sqlalchemy import Select, exists, func, insert, or_, select, update
+from sqlalchemy import and_, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.engine import Connection
 
@@ -20,7 +19,10 @@ _UNSENT = {"state": "queued", "attempts": 0} | dict.fromkeys(
 
 @dataclass(frozen=True, kw_only=True)
 class NewReport:
-    """A report's DICOM file and what names it, and the file of its picture if it has one."""
+    """A report's DICOM file and what names it, and the file of its picture if it has one.
+
+    ``privacy`` is the setting that both were made under, "identified" or "pseudonymous".
+    """
 
     study_id: int
     revision: int
@@ -30,6 +32,7 @@ class NewReport:
     dicom: bytes
     picture_sop_instance_uid: str | None = None
     picture_dicom: bytes | None = None
+    privacy: str = "identified"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,29 @@ class StoredReport(NewReport):
     study_instance_uid: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReportName:
+    """What names a report that is kept, without its files, of which the picture has megabytes.
+
+    ``has_picture`` is true as long as the picture is kept; ``picture_sop_instance_uid`` stays.
+    """
+
+    id: int
+    study_instance_uid: str
+    revision: int
+    series_instance_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    picture_sop_instance_uid: str | None
+    privacy: str
+    has_picture: bool
+
+    @property
+    def lost_picture(self) -> bool:
+        """True if it names a picture that is kept no longer."""
+        return self.picture_sop_instance_uid is not None and not self.has_picture
+
+
 def add(connection: Connection, report: NewReport) -> int:
     """Keeps a report, byte for byte; returns its row."""
     return connection.execute(
@@ -47,18 +73,23 @@ def add(connection: Connection, report: NewReport) -> int:
     ).scalar_one()
 
 
-def send_to(connection: Connection, report_id: int, *, peer: str, node: str) -> None:
+def send_to(
+    connection: Connection, report_id: int, *, peer: str, node: str, again: bool = True
+) -> None:
     """Queues a report for a peer, by the peer's name in the settings of ``node``.
 
-    A report that is queued for the peer already, or was sent, goes there again.
+    A report that was sent to the peer already, or waits to be, goes there again and at once,
+    from ``node``; only one that is just being sent is left alone. Without ``again`` it is queued
+    only if the peer never had it and it does not wait already.
     """
+    never_had = and_(Send.state == "failed", Send.taken.is_(None))
     connection.execute(
         upsert(Send)
         .values(report_id=report_id, peer=peer, node=node)
         .on_conflict_do_update(
             index_elements=[Send.report_id, Send.peer],
-            set_={**_UNSENT, "run_after": func.now()},
-            where=Send.state.in_(("done", "failed")),
+            set_={**_UNSENT, "node": node, "run_after": func.now()},
+            where=Send.state != "running" if again else never_had,
         )
     )
     notify(connection, SENDS.topic)
@@ -83,26 +114,54 @@ def sends_of(connection: Connection, report_id: int) -> list[SendState]:
     return [SendState(**row._asdict()) for row in rows]
 
 
-def hold_study(connection: Connection, study_id: int) -> None:
-    """Until the transaction ends nobody closes the study, nor holds it to make a report."""
-    connection.execute(
-        select(Study.id).where(Study.id == study_id).with_for_update(key_share=True)
-    ).one()
+def hold_study(connection: Connection, study_id: int) -> bool:
+    """Until the transaction ends nobody changes or closes the study, nor holds it for a report.
+
+    False if there is no such study any more.
+    """
+    held = select(Study.id).where(Study.id == study_id).with_for_update(key_share=True)
+    return connection.execute(held).one_or_none() is not None
 
 
 def load(connection: Connection, report_id: int) -> StoredReport:
     """A report by its row."""
-    return StoredReport(
-        **connection.execute(_columns().where(Report.id == report_id)).one()._asdict()
-    )
-
-
-def latest(connection: Connection, study_id: int) -> StoredReport | None:
-    """The newest report of a study; None if none was made."""
+    names = [field.name for field in fields(NewReport)]
+    columns = (Report.id, Study.study_instance_uid, *(getattr(Report, name) for name in names))
     row = connection.execute(
-        _columns().where(Report.study_id == study_id).order_by(Report.id.desc()).limit(1)
+        select(*columns).join(Study, Study.id == Report.study_id).where(Report.id == report_id)
+    ).one()
+    return StoredReport(**row._asdict())
+
+
+def latest(connection: Connection, study_id: int) -> ReportName | None:
+    """The newest report of a study; None if none was made."""
+    names = {field.name for field in fields(ReportName)} - {"study_instance_uid", "has_picture"}
+    row = connection.execute(
+        select(
+            Study.study_instance_uid,
+            Report.picture_dicom.is_not(None).label("has_picture"),
+            *(getattr(Report, name) for name in sorted(names)),
+        )
+        .join(Study, Study.id == Report.study_id)
+        .where(Report.study_id == study_id)
+        .order_by(Report.id.desc())
+        .limit(1)
     ).one_or_none()
-    return None if row is None else StoredReport(**row._asdict())
+    return None if row is None else ReportName(**row._asdict())
+
+
+def file_of(connection: Connection, report_id: int) -> bytes | None:
+    """The report's DICOM file; None if it went with its study."""
+    return connection.execute(
+        select(Report.dicom).where(Report.id == report_id)
+    ).scalar_one_or_none()
+
+
+def picture_of(connection: Connection, report_id: int) -> bytes | None:
+    """The DICOM file of the report's picture; None if it has none, or not any more."""
+    return connection.execute(
+        select(Report.picture_dicom).where(Report.id == report_id)
+    ).scalar_one_or_none()
 
 
 def drop_pictures(connection: Connection, *, older_than: timedelta) -> int:
@@ -127,12 +186,3 @@ def drop_pictures(connection: Connection, *, older_than: timedelta) -> int:
 def count(connection: Connection) -> int:
     """How many reports were made."""
     return connection.execute(select(func.count()).select_from(Report)).scalar_one()
-
-
-def _columns() -> Select[*tuple[Any, ...]]:
-    names = [field.name for field in fields(NewReport)]
-    return select(
-        Report.id,
-        Study.study_instance_uid,
-        *(getattr(Report, name) for name in names),
-    ).join(Study, Study.id == Report.study_id)

@@ -7,10 +7,11 @@ double precision, so that an answer does not depend on how many vectors stood be
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Select, and_, func, not_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, func, not_, select
 from sqlalchemy.engine import Connection
 
 from storage import embeddings, labels, studies
@@ -18,6 +19,8 @@ from storage.answer import Answer, Hit, ImageReference, SpaceSummary, StudyRecor
 from storage.index import VectorIndex
 from storage.tables import Embedding, Study
 
+PRIORS_AT_ONCE = 1000
+"""Vectors of the patient's own studies that are held at one time."""
 PERCENTILE_SAMPLE = 400
 """Vectors whose pairwise similarities stand for the archive's own distribution."""
 PERCENTILE_MIN_PAIRS = 100
@@ -69,11 +72,14 @@ def question_of_study(
 ) -> Question:
     """Asks with the vectors that an indexed study has in ``space``.
 
+    The study is read before its vectors, so that whoever finds it unchanged afterwards knows that
+    they are of the same revision.
+
     Raises:
         SearchError: the study has no vector in that space.
     """
-    stored = embeddings.of_study(connection, space_id=space.id, study_id=study_id)
     study = studies.load(connection, study_id)
+    stored = embeddings.of_study(connection, space_id=space.id, study_id=study_id)
     if not stored:
         raise SearchError(
             f"study {study.study_instance_uid} has no vector in space {space.id}: "
@@ -97,6 +103,7 @@ def answer(connection: Connection, index: VectorIndex, question: Question) -> An
         raise SearchError(f"the index holds space {index.space_id}, not {question.space.id}")
     others = _best(_similar(connection, index, question, image) for image in question.images)
     hits = _hits(connection, index, others[: question.k])
+    own, priors_found = _priors(connection, question)
     return Answer(
         query=question.study,
         image=hits[0][1].image if hits else question.images[0].image,
@@ -105,7 +112,8 @@ def answer(connection: Connection, index: VectorIndex, question: Question) -> An
         asked=question.k,
         level=question.level,
         hits=_unless_unlike([hit for hit, _ in hits], question.level),
-        priors=tuple(hit for hit, _ in _hits(connection, index, _priors(connection, question))),
+        priors=tuple(hit for hit, _ in _hits(connection, index, own)),
+        priors_found=priors_found,
     )
 
 
@@ -200,26 +208,49 @@ def _same_patient(study: StudyRecord) -> ColumnElement[bool]:
     )
 
 
-def _priors(connection: Connection, question: Question) -> list[_Found]:
-    found = []
+def _priors(connection: Connection, question: Question) -> tuple[list[_Found], int]:
+    """The k most similar of the patient's other studies, and how many there are in all.
+
+    A Patient ID that a site gives to everybody, such as "ANON", may have any number of them: of
+    those that are not among the k no more is kept in memory than a number.
+    """
+    best: dict[str, tuple[float, int, QueryImage]] = {}
     for image in question.images:
+        for row in _vectors_of_patient(connection, question, image):
+            value = similarity(image.vector, np.frombuffer(row.vector, embeddings.VECTOR_DTYPE))
+            known = best.get(row.study_instance_uid)
+            if known is None or value > known[0]:
+                best[row.study_instance_uid] = (value, row.id, image)
+    nearest = sorted(best, key=lambda uid: (-best[uid][0], uid))[: question.k]
+    chosen = {best[uid][1]: best[uid] for uid in nearest}
+    rows = connection.execute(_with_image().where(Embedding.id.in_(chosen))).all()
+    found = [
+        _Found(studies.study_record(row), embeddings.image_of(row.image), value, image)
+        for row in rows
+        for value, _, image in [chosen[row.embedding_id]]
+    ]
+    return sorted(found, key=_Found.order), len(best)
+
+
+def _vectors_of_patient(
+    connection: Connection, question: Question, image: QueryImage
+) -> Iterator[Row[*tuple[Any, ...]]]:
+    """The comparable vectors of the patient's other studies, read some at a time."""
+    last = 0
+    while True:
         rows = connection.execute(
-            _with_image()
+            select(Embedding.id, Study.study_instance_uid, Embedding.vector)
+            .join(Study, Study.id == Embedding.study_id)
             .where(*_same_kind(question, image), _same_patient(question.study))
             .where(Study.study_instance_uid != question.study.study_instance_uid)
+            .where(Embedding.id > last)
+            .order_by(Embedding.id)
+            .limit(PRIORS_AT_ONCE)
         ).all()
-        found.append(
-            [
-                _Found(
-                    studies.study_record(row),
-                    embeddings.image_of(row.image),
-                    similarity(image.vector, np.frombuffer(row.vector, embeddings.VECTOR_DTYPE)),
-                    image,
-                )
-                for row in rows
-            ]
-        )
-    return _best(found)
+        yield from rows
+        if len(rows) < PRIORS_AT_ONCE:
+            return
+        last = rows[-1].id
 
 
 def _count_searched(connection: Connection, question: Question) -> int:

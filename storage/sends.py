@@ -48,9 +48,11 @@ def sent(
     """Ends a send well: ``row``, as it was claimed, with what the peer stored.
 
     From now on the tries count for the commitment, if one is wanted. Those of a send that was
-    repeated because the peer did not commit go on counting, so that this, too, comes to an end.
+    repeated because the peer did not commit go on counting, so that this, too, comes to an end,
+    and its reason stays until the peer commits.
     """
     first_wanted = commitment_wanted and row.commitment is None
+    still_open = commitment_wanted and row.commitment is not None
     SENDS.done(connection, row.id)
     connection.execute(
         update(Send)
@@ -59,6 +61,7 @@ def sent(
             taken=[asdict(reference) for reference in taken],
             commitment="wanted" if commitment_wanted else None,
             attempts=0 if first_wanted else Send.attempts,
+            reason=row.reason if still_open else None,
             run_after=func.now(),
         )
     )
@@ -89,10 +92,11 @@ def retry(connection: Connection, study_instance_uid: str | None) -> int:
     nothing = dict.fromkeys(
         ("reason", "finished_at", "taken", "commitment", "commitment_asked_at", "transaction_uid")
     )
-    connection.execute(
+    queued = connection.execute(
         update(Send)
-        .where(Send.id.in_(again))
+        # somebody else may have queued one meanwhile, and it may be on its way again
+        .where(Send.id.in_(again), Send.state == "failed")
         .values(state="queued", attempts=0, run_after=func.now(), **nothing)
     )
     notify(connection, SENDS.topic)
-    return len(again)
+    return queued.rowcount

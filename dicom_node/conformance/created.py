@@ -43,6 +43,10 @@ _OF_OTHERS = frozenset(
 )
 """Nested ones name other instances."""
 
+_OF_THE_QUERY = frozenset(
+    {*STUDY_ATTRIBUTES, "BodyPartExamined", "ImageLaterality"} - {"SpecificCharacterSet"}
+)
+
 Path = tuple[str, ...]
 """Keywords from the root of the data set down to an attribute."""
 Modules = Mapping[str, Collection[str]]
@@ -95,7 +99,7 @@ def attribute_table(
             ">" * (len(path) - 1) + dictionary_description(path[-1]),
             str(written[path].element.tag).replace(" ", ""),
             str(written[path].element.VR),
-            _value(written[path]),
+            _value(path, written[path]),
             written[path].presence,
             _source(path, written[path], configured),
         )
@@ -138,18 +142,19 @@ def _as_text(element: DataElement) -> str:
     return "\\".join(map(str, element.value)) if element.VM > 1 else str(element.value)
 
 
-def _value(written: _Written) -> str:
-    is_shown = written.is_fixed and written.presence != "EMPTY" and written.element.VR not in _BULK
+def _value(path: Path, written: _Written) -> str:
+    is_ours = written.is_fixed and path[0] not in _OF_THE_QUERY
+    is_shown = is_ours and any(written.values) and written.element.VR not in _BULK
     return literal(next(filter(None, written.values))) if is_shown else ""
 
 
 def _source(path: Path, written: _Written, configured: Collection[str]) -> str:
     if path[-1] in configured and len(path) == 1:
         return "CONFIG"
-    if written.element.VR in _BULK or written.presence == "EMPTY":
+    if written.element.VR in _BULK or not any(written.values):
         return ""
+    if path[0] in _OF_THE_QUERY:
+        return "COPY"
     if written.is_fixed:
         return "FIXED"
-    names_others = len(path) > 1 and path[-1] in _OF_OTHERS
-    is_the_querys = len(path) == 1 and path[0] in STUDY_ATTRIBUTES
-    return "COPY" if names_others or is_the_querys else "AUTO"
+    return "COPY" if len(path) > 1 and path[-1] in _OF_OTHERS else "AUTO"

@@ -9,6 +9,7 @@ from dicom_node.commitment_request import LINGER_S, REQUEST_COMMITMENT
 from dicom_node.conformance.markdown import Section, bullets, literal, paragraphs, table
 from dicom_node.conformance.statuses import written
 from dicom_node.conformance.subject import Subject, name_of
+from dicom_node.silent_peers import LONGEST_REST_S
 from dicom_node.sop_classes import Purpose, requested_contexts
 from storage.queue import RetryRule
 
@@ -21,9 +22,10 @@ def initiation(subject: Subject) -> Section:
         "Association Initiation Policy",
         paragraphs(
             f"{subject.ae} requests associations with the peers of the settings, for the "
-            "activities below: one association for one task, released when it is done. An "
-            f"association that does not come about within {scu.CONNECT_S:g} s, and a response "
-            f"that does not come within {scu.TIMEOUT_S:g} s, is a failure of the task.",
+            "activities below: one association for one task, released when it is done. A TCP "
+            f"connection that does not come about within {scu.CONNECT_S:g} s is a failure of the "
+            "task, and so is an answer to A-ASSOCIATE-RQ, or a response to a message, that does "
+            f"not come within {scu.TIMEOUT_S:g} s.",
         ),
         (_send_report(subject), _request_commitment(subject), _verify_peer()),
     )
@@ -83,7 +85,8 @@ def _sending(subject: Subject) -> str:
         f"again after {rule.first_wait_s:g} s, then each time after twice as long, at most "
         f"{rule.longest_wait_s:g} s, {rule.attempts} times in all. It is then given up, kept with "
         "its reason, and sent again when an operator asks for it. A repeated send carries the "
-        "same SOP Instance UIDs.",
+        "same SOP Instance UIDs. A peer that does not answer is left alone meanwhile, for "
+        f"{LONGEST_REST_S:g} s at most each time, so that the others are served.",
     )
 
 
@@ -169,14 +172,15 @@ def _committing(subject: Subject) -> str:
             "each time waiting twice as long, "
             f"{LONGEST_RESULT_WAIT_S / 3600:g} h at most.",
             "What the peer reports as failed, or does not mention, is sent again by C-STORE "
-            "and committed anew, as often as any report is tried; then it is given up, kept with "
-            "its reason, and shown to operators.",
+            "and committed anew as long as a try is left to ask for it; then it is given up, kept "
+            "with its reason, and shown to operators.",
             "Reports are kept in this node's database whatever the result, pictures for "
             "`report.keep_pictures_days` after they were sent.",
         ),
         table("Behaviour by N-ACTION response status", ("Status", "Code", "Behaviour"), rows),
         f"Asked again is after {rule.first_wait_s:g} s, then each time after twice as long, "
-        f"{rule.attempts} times in all.",
+        f"{rule.attempts} times in all. A peer that is not reached is called until it is, each "
+        f"time after {LONGEST_REST_S:g} s at most; this does not count.",
     )
 
 

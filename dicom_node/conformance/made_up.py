@@ -43,12 +43,23 @@ _KINDS = (
 )
 _BARE = 2
 """The number of the study, in an answer, that says no more of itself than it must."""
+_NO_SIDE = (0, 0)
+"""The query, of the first answer, whose image names an unpaired body part and so no side."""
 _LABELS = (
     Label("A coded label", 1, "1", LABEL_SCHEME),
     Label("A label without a code", 1),
     Label("Another coded label", 0, "2", LABEL_SCHEME),
 )
-_QUERIES: Mapping[str, tuple[str, str]] = MappingProxyType(
+
+
+def _entity(universal_id: str) -> list[Dataset]:
+    """A sequence that names an issuer (PS3.3 tables 10-17 and 10-18)."""
+    item = Dataset()
+    item.UniversalEntityID, item.UniversalEntityIDType = universal_id, "DNS"
+    return [item]
+
+
+_QUERIES: Mapping[str, tuple[Any, Any]] = MappingProxyType(
     {
         "SpecificCharacterSet": ("ISO_IR 100", "ISO_IR 192"),
         "StudyDate": ("20010203", "20020304"),
@@ -63,6 +74,8 @@ _QUERIES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "PatientSex": ("F", "M"),
         "PatientAge": ("061Y", "052Y"),
         "StudyID": ("S1", "S2"),
+        "IssuerOfPatientIDQualifiersSequence": (_entity("E1"), _entity("E2")),
+        "IssuerOfAccessionNumberSequence": (_entity("E3"), _entity("E4")),
     }
 )
 """Two queries' patient and study attributes; they have nothing in common."""
@@ -169,7 +182,7 @@ def _image(which: int, number: int) -> ImageReference:
         modality=kind.modality,
         body_part=None if is_bare else kind.body_part,
         view=None if is_bare else kind.view,
-        laterality=None if is_bare else kind.laterality,
+        laterality=None if is_bare or (which, number) == _NO_SIDE else kind.laterality,
         burned_in=("NO", "YES")[which],
         lossy=which == 1,
         slice_rule="" if is_bare else f"slice rule {which}",

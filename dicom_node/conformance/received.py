@@ -195,6 +195,12 @@ def coerced() -> Section:
                 "zero length",
                 "a birth date, study date or study time that is none is written with zero length, "
                 "and so is a sex other than M, F and O",
+                "a study description, patient's age or referring physician's name that breaks its "
+                "VR is not taken over: the name is written with zero length, the others are left "
+                "out",
+                "an attribute that came under another VR than its own is written under its own, "
+                "bytes as the text that they are in printable ASCII; where they are none, as if "
+                "the query lacked it",
                 "text that is too long for its VR, or holds control characters, is shortened or "
                 "cleaned where this node writes it itself; the query's own is left as it came",
             ),

@@ -45,20 +45,19 @@ def openapi() -> Node:
 def _report() -> Node:
     got = {
         "200": _content(DICOM, JSON, says="The Structured Report, or what is known of it."),
-        "202": _state("The study is not indexed yet."),
+        "202": _awaited(),
         **_problems(400, 404, 406, 409, 503),
     }
     made = {
         "200": _state("The report that was there."),
         "201": _state("A report was made.") | {"headers": {"Location": _header("The report.")}},
-        "202": _state("The study is not indexed yet: no report was made."),
         **_problems(400, 403, 404, 409, 413, 415, 422, 503),
     }
     return {
         "parameters": [_UID],
         "get": {"summary": "The report on a study as it now is.", "responses": got},
         "post": {
-            "summary": "Makes the report if there is none, and sends it.",
+            "summary": "Makes the report if there is none, and sends it where it never was.",
             "requestBody": {"content": {JSON: {"schema": _ref("ReportRequest")}}},
             "responses": made,
         },
@@ -68,7 +67,7 @@ def _report() -> Node:
 def _picture() -> Node:
     responses = {
         "200": _content(PNG, DICOM, says="The contact sheet, or its Secondary Capture."),
-        "202": _state("The study is not indexed yet."),
+        "202": _awaited(),
         **_problems(400, 404, 406, 409, 503),
     }
     return {
@@ -94,6 +93,11 @@ def _state(says: str) -> Node:
     return {"description": says, "content": {JSON: {"schema": _ref("StudyAndReport")}}}
 
 
+def _awaited() -> Node:
+    retry = {"Retry-After": _header("Seconds.")}
+    return _state("The study is not indexed yet: ask again later.") | {"headers": retry}
+
+
 def _header(says: str) -> Node:
     return {"description": says, "schema": {"type": "string"}}
 
@@ -116,7 +120,7 @@ _FAULTS = {
     413: "The body is too long.",
     415: "The body is not said to be JSON.",
     422: "The body asks for what there is not.",
-    503: "Something does not answer now.",
+    503: "Something does not answer now, or the study of a POST is not indexed yet: ask again.",
 }
 
 
@@ -136,6 +140,8 @@ def _schemas() -> Node:
         "sop_instance_uid": text,
         "series_instance_uid": text,
         "picture_sop_instance_uid": _or_null(text),
+        "picture_is_kept": {"type": "boolean"},
+        "privacy": {"enum": ["identified", "pseudonymous"]},
         "revision": whole,
         "predecessor_sop_instance_uid": _or_null(text),
         "hits": _or_null(whole),

@@ -1,15 +1,16 @@
 """The routes of reports: had as DICOM, as a picture or as JSON, made and sent by POST."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from dicom_node.http.blocking import Threads
+from dicom_node.http.blocking import RETRY, Threads
 from dicom_node.http.problems import problem
 from dicom_node.http.requests import JSON, preferred, read_body, study_uid
 from dicom_node.report.filing import ReportError
@@ -20,9 +21,7 @@ from dicom_node.reporting import (
     Standing,
     UnknownPeerError,
     UnknownStudyError,
-    picture_of,
 )
-from storage.reports import SendState
 from storage.search import SearchError
 
 log = logging.getLogger(__name__)
@@ -40,6 +39,7 @@ _PRIVATE = {
     "Cross-Origin-Resource-Policy": "same-origin",  # no page of others may show it
     "Vary": "Accept",
 }
+_NO_MORE: Mapping[str, str] = MappingProxyType({})
 _REFUSALS: dict[type[Exception], HTTPStatus] = {
     UnknownStudyError: HTTPStatus.NOT_FOUND,
     NoPictureError: HTTPStatus.NOT_FOUND,
@@ -61,8 +61,8 @@ class ReportRequest(BaseModel):
     peers: list[str] | None = Field(
         default=None,
         max_length=100,
-        description="Send it to these peers of the settings; [] to none. "
-        "Left out: to those of report.send_to.",
+        description="Send it to these peers of the settings, once more to those that have it; "
+        "[] to none. Left out: to those of report.send_to that never had it.",
     )
 
 
@@ -106,14 +106,14 @@ class _ReportDoor:
 
     async def _get(self, request: Request) -> Response:
         uid, kind = study_uid(request), preferred(request, (DICOM, JSON))
-        standing, sends = await self._reading.run(self._with_sends, uid)
+        standing, file = await self._reading.run(self._newest, uid)
         report = standing.report
         if report is None:
             return _none_now(standing)
         if kind == JSON:
-            return _told(standing, sends)
+            return _told(standing, file)
         _log_disclosure(request, uid, report.sop_instance_uid)
-        return _file(report.dicom, DICOM, f"{report.sop_instance_uid}.dcm")
+        return _file(file or b"", DICOM, f"{report.sop_instance_uid}.dcm")
 
     async def picture(self, request: Request) -> Response:
         """GET of the picture of a study's report."""
@@ -122,7 +122,7 @@ class _ReportDoor:
         report = standing.report
         if report is None:
             return _none_now(standing)
-        picture = picture_of(report)
+        picture = await self._reading.run(self._reporting.picture_of, report)
         _log_disclosure(request, uid, str(report.picture_sop_instance_uid))
         if kind == DICOM:
             return _file(picture, DICOM, f"{report.picture_sop_instance_uid}.dcm")
@@ -132,31 +132,32 @@ class _ReportDoor:
     async def _post(self, request: Request) -> Response:
         uid, wish = study_uid(request), await read_body(request, ReportRequest)
         client = "http" if request.client is None else f"http:{request.client.host}"
-        standing, sends = await self._making.run(self._make_and_send, uid, wish, client)
+        standing, file = await self._making.run(self._make, uid, wish, client)
+        if standing.is_awaited:  # nothing remembers what was asked for: it is to be asked again
+            detail = f"{standing.why_no_report()}, and no report was made: POST again later"
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=RETRY)
         if standing.report is None:
             return _none_now(standing)
         status = HTTPStatus.CREATED if standing.is_new else HTTPStatus.OK
-        return _told(standing, sends, status, location=REPORT_PATH.format(uid=uid))
+        return _told(standing, file, status, {"Location": REPORT_PATH.format(uid=uid)})
 
-    def _with_sends(self, uid: str) -> tuple[Standing, list[SendState]]:
-        standing = self._reporting.newest(uid)
+    def _newest(self, uid: str) -> tuple[Standing, bytes | None]:
+        return self._with_file(self._reporting.newest(uid))
+
+    def _make(self, uid: str, wish: ReportRequest, client: str) -> tuple[Standing, bytes | None]:
+        return self._with_file(
+            self._reporting.make(uid, asked_by=client, again=wish.new, peers=wish.peers)
+        )
+
+    def _with_file(self, standing: Standing) -> tuple[Standing, bytes | None]:
         report = standing.report
-        return standing, [] if report is None else self._reporting.sends(report)
-
-    def _make_and_send(
-        self, uid: str, wish: ReportRequest, client: str
-    ) -> tuple[Standing, list[SendState]]:
-        peers = self._reporting.receivers(wish.peers)  # before a report is made for nothing
-        standing = self._reporting.make(uid, asked_by=client, again=wish.new)
-        if standing.report is None:
-            return standing, []
-        return standing, self._reporting.send(standing.report, peers)
+        return standing, None if report is None else self._reporting.file_of(report)
 
 
 def _none_now(standing: Standing) -> Response:
     """202 while the study is awaited, else what keeps the report from being there."""
     if standing.is_awaited:
-        return _told(standing, [], HTTPStatus.ACCEPTED)
+        return _told(standing, None, HTTPStatus.ACCEPTED, RETRY)
     if standing.study.state == "failed":
         return problem(HTTPStatus.CONFLICT, standing.why_no_report())
     return problem(HTTPStatus.NOT_FOUND, f"{standing.why_no_report()}: POST makes one")
@@ -164,13 +165,11 @@ def _none_now(standing: Standing) -> Response:
 
 def _told(
     standing: Standing,
-    sends: Sequence[SendState],
+    file: bytes | None,
     status: HTTPStatus = HTTPStatus.OK,
-    *,
-    location: str | None = None,
+    headers: Mapping[str, str] = _NO_MORE,
 ) -> Response:
-    headers = _PRIVATE if location is None else {**_PRIVATE, "Location": location}
-    return JSONResponse(facts(standing, sends), status, headers)
+    return JSONResponse(facts(standing, file), status, {**_PRIVATE, **headers})
 
 
 def _file(content: bytes, kind: str, name: str) -> Response:

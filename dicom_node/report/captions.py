@@ -45,6 +45,14 @@ def account(answer: Answer) -> list[str]:
     return lines
 
 
+def limit(shown: int, listed: int, found: int) -> str:
+    """How many there are, where not all are shown, and how many of those the report has."""
+    if shown == found:
+        return ""
+    report = "all" if listed == found else f"{listed:,}"
+    return f"the first {shown} of {found:,}; the report has {report}"
+
+
 def percentile(study: ShownStudy) -> tuple[str, str]:
     """The name and the value of a percentile; the value is empty where there is none."""
     if study.percentile is None:

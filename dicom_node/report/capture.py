@@ -20,7 +20,7 @@ from pydicom.uid import (
 )
 from pydicom.valuerep import DA, TM
 
-from dicom_node.report.codes import fit
+from dicom_node.report.codes import body_part_term, fit
 from dicom_node.report.device import Device
 from dicom_node.report.filing import CaseNumber, assert_filed, patient_and_study
 from dicom_node.report.sheet import draw_sheet, shown_images
@@ -33,6 +33,11 @@ _DERIVATION = (
     "Contact sheet of an image and of images similar to it, reduced to 8 bits and to thumbnails"
 )
 _SIDES = frozenset("RLBU")
+_UNPAIRED = frozenset({"ABDOMEN", "ABDOMENPELVIS", "BLADDER", "BRAIN", "CHEST", "CHESTABDOMEN"})
+_UNPAIRED |= {"CHESTABDPELVIS", "COLON", "CSPINE", "ESOPHAGUS", "HEAD", "HEADNECK", "HEART"}
+_UNPAIRED |= {"LSPINE", "LSSPINE", "NECK", "NECKCHEST", "PANCREAS", "PELVIS", "PROSTATE", "SKULL"}
+_UNPAIRED |= {"SSPINE", "STERNUM", "STOMACH", "TSPINE", "WHOLEBODY"}
+"""Body parts (PS3.16 annex L) of which there is one."""
 _LOSSY = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless})
 
 
@@ -104,9 +109,20 @@ def _image(picture: Dataset, answer: Answer) -> None:
     picture.DerivationDescription = _DERIVATION
     picture.ImageComments = NOTICE
     picture.SourceImageSequence = [_source(answer.image)]
-    # An image without a side is by its own header of no paired body part (C.7.3.1, Laterality).
-    side = answer.image.laterality
-    picture.ImageLaterality = side if side in _SIDES else "U"
+    _side(picture, answer.image)
+
+
+def _side(picture: Dataset, image: ImageReference) -> None:
+    """Which of a pair the body part is, by General Image (C.7.6.1) or General Series (C.7.3.1)."""
+    body_part = body_part_term(image.body_part)
+    if image.laterality in _SIDES:
+        picture.ImageLaterality = image.laterality
+    elif body_part in _UNPAIRED:
+        picture.BodyPartExamined = body_part
+    else:
+        # Type 2C, and unknown. Image Laterality U would say that it is none of a pair, which is
+        # false of a hand whose image does not tell its side.
+        picture.Laterality = None
 
 
 def _source(image: ImageReference) -> Dataset:

@@ -136,9 +136,15 @@ def sex_code(sex: str | None) -> Code | None:
     return _SEXES.get(sex or "")
 
 
+def view_term(view: str | None) -> str | None:
+    """The defined term that a View Position is, as the standard writes it, or None."""
+    term = (view or "").strip().upper()
+    return term if term in _VIEWS else None
+
+
 def view_code(view: str | None) -> Code | None:
     """The code of a View Position (CID 4010, CID 4014), or None."""
-    return _VIEWS.get((view or "").strip().upper())
+    return _VIEWS.get(view_term(view) or "")
 
 
 def laterality_code(laterality: str | None) -> Code | None:
@@ -153,10 +159,23 @@ def modality_code(modality: str) -> Code | None:
     return next((code for code in known if code.value == modality), None)
 
 
+def body_part_term(body_part: str | None) -> str | None:
+    """The letters of a Body Part Examined where they are a term with a code, or None.
+
+    What else stands beside them, digits and signs, is none of the term and may be anything.
+    """
+    term = _letters(body_part or "")
+    return term if body_part_code(term) else None
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in text.upper() if c.isalpha())
+
+
 @cache
 def body_part_code(body_part: str) -> Code | None:
     """The code of a Body Part Examined (PS3.16 annex L, CID 4031), or None."""
-    term = "".join(c for c in body_part.upper() if c.isalpha())
+    term = _letters(body_part)
     wanted = _BODY_PARTS.get(term, term).lower()
     keyword = next((k for k in codes.cid4031.dir() if k.lower() == wanted), None)
     return getattr(codes.cid4031, keyword) if keyword else None

@@ -16,8 +16,8 @@ from pydicom.uid import (
 from dicom_node.report.capture import make_picture
 from dicom_node.report.device import Device
 from dicom_node.report.document import References, make_report
-from dicom_node.report.encoding import report_file
-from dicom_node.report.filing import CaseNumber, DocumentReference
+from dicom_node.report.encoding import UNWRITABLE, report_file
+from dicom_node.report.filing import CaseNumber, DocumentReference, ReportError
 from dicom_node.settings import ReportSettings
 from storage.answer import Answer
 from storage.pictures import Pictures
@@ -98,9 +98,16 @@ def _reference(document: Dataset) -> DocumentReference:
 
 
 def encoded(document: Dataset) -> bytes:
-    """The document as a DICOM file (PS3.10)."""
+    """The document as a DICOM file (PS3.10).
+
+    Raises:
+        ReportError: it holds a value that cannot be written.
+    """
     if "PixelData" not in document:
         return report_file(document)
     buffer = BytesIO()
-    document.save_as(buffer, enforce_file_format=True)
+    try:
+        document.save_as(buffer, enforce_file_format=True)
+    except UNWRITABLE as fault:
+        raise ReportError(f"the picture cannot be written: {fault}") from fault
     return buffer.getvalue()

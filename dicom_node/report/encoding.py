@@ -13,6 +13,8 @@ from typing import Any
 from pydicom import DataElement, Dataset
 from pydicom.multival import MultiValue
 
+from dicom_node.report.filing import ReportError
+
 _LONG = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"))
 """The VRs with a length of 32 bits after two reserved bytes (PS3.5 table 7.1-1)."""
 
@@ -21,22 +23,33 @@ _TEXT = frozenset(
 )
 _NUMBERS = {"US": "<H", "SS": "<h", "UL": "<L", "SL": "<l", "FL": "<f", "FD": "<d"}
 
+UNWRITABLE = (ValueError, TypeError, AttributeError, OverflowError, struct.error)
+"""What writers raise, ours and pydicom's, of a value that an element's VR cannot hold."""
+
 
 def report_file(report: Dataset) -> bytes:
     """The file of a report that was made here, with its File Meta Information.
 
     Raises:
-        ValueError: it holds an element of a VR that no report has.
+        ReportError: it holds an element of a VR that no report has, or a value that its VR cannot
+            hold.
     """
     head = Dataset()
     head.file_meta = report.file_meta
     buffer = BytesIO()
-    head.save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue() + data_set(report)
+    try:
+        head.save_as(buffer, enforce_file_format=True)
+        return buffer.getvalue() + data_set(report)
+    except UNWRITABLE as fault:
+        raise ReportError(f"the report cannot be written: {fault}") from fault
 
 
 def data_set(made: Dataset) -> bytes:
-    """The data set's elements in the order of their tags, sequences in defined length."""
+    """The data set's elements in the order of their tags, sequences in defined length.
+
+    Raises one of ``UNWRITABLE`` for an element of a VR that no report has, or a value that its VR
+    cannot hold.
+    """
     # keys() and not elements(): what pydicom has read from a file it decodes when it is asked for
     return b"".join(_element(made[tag]) for tag in sorted(made.keys()))
 

@@ -4,13 +4,14 @@ import uuid
 
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import UID, Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
+from pydicom.uid import UID
 
 from dicom_node.report.filing import ReportError
 from dicom_node.report.items import dataset
+from dicom_node.sop_classes import REPORT_STORAGE
 
-SR_CLASSES: tuple[UID, ...] = (Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage)
-"""The SOP classes that a report can have, from the richest to the plainest (PS3.4 B.5)."""
+SR_CLASSES = REPORT_STORAGE
+"""The SOP classes that a report can have, from the richest to the plainest."""
 
 
 def as_sop_class(report: Dataset, sop_class_uid: str) -> Dataset:

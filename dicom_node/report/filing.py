@@ -10,6 +10,7 @@ from pydicom.config import RAISE
 from pydicom.tag import Tag
 from pydicom.valuerep import DA, TM, validate_value
 
+from dicom_node.report.stored_elements import under_own_vr
 from storage.answer import StudyRecord
 
 # What an object of the query's study has in common with the query (PS3.3 C.7.1.1, C.7.2.1,
@@ -62,7 +63,8 @@ def patient_and_study(query: StudyRecord) -> Dataset:
     Taken over as it arrived and completed where it has gaps. A date, time or sex that is none is
     left empty, as Type 2 allows, and a description, age or physician's name that breaks its VR is
     not taken over. What an archive files by is never changed, even where it breaks its VR, so
-    that the archive finds the same patient and study by the same text.
+    that the archive finds the same patient and study by the same text. An element that came under
+    another VR than its own is written under its own.
 
     A Timezone Offset From UTC (0008,0201) is not taken over: it would hold for the times that we
     write by our own clock. Without one, all times are local ones (PS3.3 C.12.1.1).
@@ -90,11 +92,14 @@ def patient_and_study(query: StudyRecord) -> Dataset:
 
 
 def _readable(attributes: Mapping[str, Any]) -> Dataset:
-    """A data set of the attributes in common, without those whose value is none of their VR's."""
+    """A data set of the attributes in common, each under its own VR, without those whose value is
+    none of that."""
     header = Dataset()
     for tag in _TAGS.intersection(attributes):
-        with suppress(ValueError, TypeError, OverflowError):
-            header.update(Dataset.from_json({tag: attributes[tag]}))
+        with suppress(ValueError, TypeError, OverflowError, KeyError, AttributeError):
+            element = under_own_vr(tag, attributes[tag])
+            if element.get("Value"):
+                header.update(Dataset.from_json({tag: element}))
     return header
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pydicom.valuerep import DA
 
-from dicom_node.report.codes import body_part_code, modality_code, view_code
+from dicom_node.report.codes import body_part_term, modality_code, view_term
 from dicom_node.report.filing import CaseNumber, is_valid
 from storage.answer import Answer, Hit, ImageReference, Label
 
@@ -41,6 +41,12 @@ class ShownStudy:
     study_date: str | None = None
     image: ImageReference | None = None
     case_number: str | None = None
+
+
+def may_be_told(made_under: str, now: str) -> bool:
+    """Whether a report that was made under one setting of ``report.privacy`` may be handed out
+    under another: where studies of other patients must not be told, none that tells them."""
+    return now == "identified" or made_under == "pseudonymous"
 
 
 def similar_studies(answer: Answer, case_number: CaseNumber | None) -> list[ShownStudy]:
@@ -85,7 +91,8 @@ def _identified(hit: Hit) -> ShownStudy:
 
 
 def _pseudonymous(hit: Hit, case_number: CaseNumber) -> ShownStudy:
-    # Words that are no defined term of the standard may be anything, a name among them.
+    # Words that are no defined term of the standard may be anything, a name among them: what is
+    # told is the term that was found in them, and never the words.
     image = hit.image
     return ShownStudy(
         hit.rank,
@@ -93,8 +100,8 @@ def _pseudonymous(hit: Hit, case_number: CaseNumber) -> ShownStudy:
         hit.percentile,
         hit.labels,
         modality=image.modality if modality_code(image.modality) else "",
-        body_part=image.body_part if body_part_code(image.body_part or "") else None,
-        view=image.view if view_code(image.view) else None,
+        body_part=body_part_term(image.body_part),
+        view=view_term(image.view),
         laterality=image.laterality,
         sex=hit.study.sex,
         age=grouped_age(hit.study.age),

@@ -86,7 +86,8 @@ def draw_sheet(
     _query(sheet, layout.query, answer, pictures)
     _account(sheet, layout.account, answer)
     _heading(sheet, layout.hits_heading, "Most similar first", len(hits), len(answer.hits))
-    _heading(sheet, layout.priors_heading, PRIORS, len(old), len(answer.priors))
+    found = answer.count_priors()
+    _heading(sheet, layout.priors_heading, PRIORS, len(old), len(answer.priors), found)
     places = (*layout.hits, *layout.priors)
     for tile, box in zip((*hits, *old), places, strict=True):
         _tile(sheet, box, tile, pictures)
@@ -167,14 +168,19 @@ def _counts(sheet: Image.Image, box: Box, counts: Sequence[tuple[str, int]], of:
         write(sheet, (box.left, top), more, PLAIN, DIM)
 
 
-def _heading(sheet: Image.Image, top: int | None, title: str, shown: int, of: int) -> None:
-    """A section's heading under a line; how many of how many, where not all are shown."""
+def _heading(
+    sheet: Image.Image, top: int | None, title: str, shown: int, listed: int, found: int = 0
+) -> None:
+    """A section's heading under a line; how many of how many, where not all are shown.
+
+    ``listed`` are in the report, ``found`` there are where that is more.
+    """
     if top is None:
         return
     sheet.paste(FRAME, (MARGIN, top, WIDTH - MARGIN, top + 1))
     write(sheet, (MARGIN, top + 12), title, STRONG, BRIGHT)
-    if shown < of:
-        limit = f"the first {shown} of {of}; the report has all"
+    limit = captions.limit(shown, listed, max(found, listed))
+    if limit:
         left = WIDTH - MARGIN - round(width(limit, STRONG))
         write(sheet, (left, top + 12), limit, STRONG, BRIGHT)
 

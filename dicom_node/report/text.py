@@ -67,8 +67,11 @@ def _labels(answer: Answer) -> str:
 def _priors(answer: Answer) -> str:
     if not answer.priors:
         return ""
-    listed = _count(len(answer.priors), "prior study", "prior studies")
-    return f"{listed} of the same patient listed apart."
+    found, listed = answer.count_priors(), len(answer.priors)
+    counted = f"{_count(found, 'prior study', 'prior studies')} of the same patient"
+    if listed < found:
+        return f"{counted}, the {listed:,} most similar listed apart."
+    return f"{counted} listed apart."
 
 
 def _count(number: int, one: str, many: str) -> str:

@@ -24,7 +24,6 @@ CHUNK = 1 << 18
 """What is read at most in one go, in bytes."""
 
 SUCCESS = 0x0000
-DUPLICATE_INVOCATION = 0x0210
 UNRECOGNIZED_OPERATION = 0x0211
 MISTYPED_ARGUMENT = 0x0212
 

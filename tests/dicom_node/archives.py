@@ -14,7 +14,7 @@ from pynetdicom.sop_class import StorageCommitmentPushModel
 
 from dicom_node.scu import handle_open
 from tests.dicom_node.raw_peer import COMMITMENT_INSTANCE
-from tests.dicom_node.receivers import OURS
+from tests.dicom_node.receivers import OURS, Answer
 
 
 class Archive:
@@ -25,7 +25,7 @@ class Archive:
     """
 
     def __init__(self, *, at_once: bool) -> None:
-        self.answer: int | None = 0x0000
+        self.answer: Answer = 0x0000
         self.failed: dict[str, int] = {}
         self.asked: list[Dataset] = []
         self.statuses: list[int | None] = []
@@ -36,7 +36,7 @@ class Archive:
         """For pynetdicom."""
         return [(evt.EVT_N_ACTION, self._ask), (evt.EVT_PDU_SENT, self._answered)]
 
-    def _ask(self, event: Event) -> tuple[int, None]:
+    def _ask(self, event: Event) -> tuple[int | Dataset, None]:
         if self.answer is None:
             event.assoc.abort()
             return 0x0110, None

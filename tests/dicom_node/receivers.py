@@ -35,6 +35,17 @@ def peer_at(port: int, **changes: Any) -> Peer:
     )
 
 
+Answer = int | Dataset | None
+"""A status, alone or with its comment; None aborts the association instead."""
+
+
+def refusal(status: int, comment: str) -> Dataset:
+    """An answer with an Error Comment (0000,0902)."""
+    answer = Dataset()
+    answer.Status, answer.ErrorComment = status, comment
+    return answer
+
+
 class Receiver:
     """What a pynetdicom SCP got so far.
 
@@ -42,9 +53,9 @@ class Receiver:
     it answers only while ``may_answer`` is set.
     """
 
-    def __init__(self, answer: int | None) -> None:
+    def __init__(self, answer: Answer) -> None:
         self.answer = answer
-        self.answers: dict[str, int | None] = {}
+        self.answers: dict[str, Answer] = {}
         self.may_answer = threading.Event()
         self.may_answer.set()
         self.datasets: list[Dataset] = []
@@ -52,7 +63,7 @@ class Receiver:
         self.callers: list[str] = []
         self.associations: set[int] = set()
 
-    def handle(self, event: Event) -> int:
+    def handle(self, event: Event) -> int | Dataset:
         """Keeps the data set and answers; aborts where there is no answer to give."""
         self.may_answer.wait()
         answer = self.answers.get(event.request.AffectedSOPClassUID, self.answer)
@@ -73,7 +84,7 @@ class Receiver:
 @contextmanager
 def receiver(
     port: int,
-    answer: int | None = 0x0000,
+    answer: Answer = 0x0000,
     *,
     sop_classes: Sequence[str] = (Comprehensive3DSRStorage, Verification),
     listed: Sequence[str] = (),

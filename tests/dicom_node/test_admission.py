@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dicom_node import admission, sop_classes
 from dicom_node.admission import Admission
 from dicom_node.settings import DicomSettings, Peer
 from dicom_node.upper_layer.pdu import decode_associate_rq
@@ -186,3 +187,14 @@ def test_a_stranger_does_not_learn_of_the_pressure() -> None:
         open_associations=1000,
     )
     assert found == PERMANENT_CALLING
+
+
+def test_the_sop_classes_that_are_always_heard_are_those_of_the_presentation_contexts() -> None:
+    """Written out there, so that the rules of the door need no DICOM library."""
+    (verification,) = {
+        entry.sop_class
+        for entry in sop_classes.requested_contexts()
+        if entry.purpose == "verification"
+    }
+    assert verification == admission.VERIFICATION
+    assert sop_classes.STORAGE_COMMITMENT == admission.STORAGE_COMMITMENT

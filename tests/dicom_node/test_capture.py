@@ -170,10 +170,25 @@ def test_lossy_stays_lossy(syntax: str, stated: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("side", "stated"), [("L", "L"), ("R", "R"), ("B", "B"), ("U", "U"), (None, "U"), ("x", "U")]
+    ("side", "body_part", "stated"),
+    [
+        ("L", "HAND", {"ImageLaterality": "L"}),
+        ("R", "CHEST", {"ImageLaterality": "R"}),
+        ("B", None, {"ImageLaterality": "B"}),
+        ("U", "HAND", {"ImageLaterality": "U"}),  # its own header says so
+        (None, "chest ", {"BodyPartExamined": "CHEST"}),
+        (None, "HAND", {"Laterality": ""}),
+        (None, "MR SMITH", {"Laterality": ""}),
+        ("x", None, {"Laterality": ""}),
+    ],
 )
-def test_laterality_is_the_query_images(side: str | None, stated: str) -> None:
-    assert make(answer(image=image(1, laterality=side))).ImageLaterality == stated
+def test_side_is_the_query_images_and_none_is_made_up(
+    side: str | None, body_part: str | None, stated: dict[str, str]
+) -> None:
+    """Laterality is Type 2C: required, and empty if unknown, of a paired structure (C.7.3.1)."""
+    picture = make(answer(image=image(1, laterality=side, body_part=body_part)))
+    keywords = ("ImageLaterality", "Laterality", "BodyPartExamined")
+    assert {key: picture[key].value for key in keywords if key in picture} == stated
 
 
 @pytest.mark.skipif(not DCIODVFY.exists(), reason="dciodvfy (package dicom3tools) is not here")
@@ -196,6 +211,18 @@ def test_dciodvfy_finds_nothing(given: Answer, options: dict[str, Any], tmp_path
     judged = subprocess.run([DCIODVFY, "-new", path], capture_output=True, text=True, check=False)
     said = [line for line in judged.stderr.splitlines() if line.strip()]
     assert said == ["SCImage"]
+
+
+@pytest.mark.skipif(not DCIODVFY.exists(), reason="dciodvfy (package dicom3tools) is not here")
+def test_dciodvfy_asks_whether_a_side_that_is_not_told_is_unknown(tmp_path: Path) -> None:
+    """It is: nothing more can be said truly of a hand whose image does not tell its side."""
+    path = tmp_path / "picture.dcm"
+    path.write_bytes(file_of(answer(image=image(1, body_part="HAND"))))
+    judged = subprocess.run([DCIODVFY, "-new", path], capture_output=True, text=True, check=False)
+    said = [line for line in judged.stderr.splitlines() if line.strip()]
+    assert said[0] == "SCImage"
+    assert [line.split(" - ")[:2] for line in said[1:]] == [["Warning", "</Laterality(0020,0060)>"]]
+    assert "only permitted to be empty when actually unknown" in said[1]
 
 
 @pytest.mark.skipif(not DCIODVFY.exists(), reason="dciodvfy (package dicom3tools) is not here")

@@ -183,6 +183,18 @@ def test_a_report_goes_where_all_reports_go_if_no_peer_is_named(
     assert likeness("report", FIRST, "--send").err.startswith("queued for pacs: ")
 
 
+def test_a_report_that_is_sent_without_its_picture_says_so(
+    likeness: Likeness, engine: Engine
+) -> None:
+    keep_with_picture(engine, FIRST)
+    assert "picture" not in likeness("report", FIRST, "--send", "pacs").err
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE reports SET picture_dicom = NULL"))
+    told = likeness("report", FIRST, "--send", "pacs").err
+    assert "without its picture: the report's picture was removed" in told
+    assert "a new report has one again" in told
+
+
 def test_an_unknown_peer_gets_nothing(likeness: Likeness, engine: Engine) -> None:
     fault = likeness("report", FIRST, "--send", "pacs", "pcas").could_not()
     assert fault == "the settings name no peer 'pcas' with host and port; known: pacs"

@@ -25,9 +25,9 @@ from storage.sends import SOPReference
 from tests.conftest import find_free_port
 from tests.dicom_node.archives import archive, report, result_of
 from tests.dicom_node.conftest import NODE
-from tests.dicom_node.receivers import peer_at, receiver
+from tests.dicom_node.receivers import peer_at, receiver, refusal
 from tests.dicom_node.receiving import CONTEXTS, settings_for
-from tests.storage.made import received, row_of
+from tests.storage.made import queue_report, received, refuse_sends, row_of
 from tests.waiting import wait_until
 
 REPORT_UID, PICTURE_UID = "1.2.3.9", "1.2.3.10"
@@ -65,8 +65,10 @@ def sent(engine: Engine) -> None:
         sends.sent(connection, row, TAKEN, commitment_wanted=True)
 
 
-def _committing(engine: Engine, *peers: Peer, attempts: int = 3) -> StorageCommitment:
-    work = WorkSettings(send_attempts=attempts, first_wait_s=100)
+def _committing(
+    engine: Engine, *peers: Peer, attempts: int = 3, wait_s: float = 100
+) -> StorageCommitment:
+    work = WorkSettings(send_attempts=attempts, first_wait_s=wait_s)
     return StorageCommitment(engine, Settings(peers=peers, work=work), node=NODE)
 
 
@@ -226,7 +228,7 @@ def test_a_result_that_does_not_come_is_asked_for_again(engine: Engine, free_por
     assert (waits, len(transactions), len(asked.asked)) == ([1, 2, 4], 3, 3)
     row = _row(engine)
     assert (row.state, row.commitment) == ("failed", "failed")
-    assert row.reason == "stored, but pacs did not commit to it, asked 3 times: no result came"
+    assert row.reason == "stored, but pacs did not commit to it: no result in 3 tries"
 
 
 @pytest.mark.usefixtures("sent")
@@ -271,7 +273,7 @@ def test_a_peer_without_storage_commitment_is_a_reason(engine: Engine, free_port
     assert commitment.ask_next()
     with engine.connect() as connection:
         (entry,) = sends.given_up(connection)
-    assert "did not commit to it, asked 1 times" in (entry.reason or "")
+    assert "did not commit to it: no result in 1 try; what went" in (entry.reason or "")
     assert "does not take Storage Commitment Push Model" in (entry.reason or "")
 
 
@@ -325,3 +327,139 @@ def test_other_events_are_not_its_business(engine: Engine) -> None:
     commitment = _committing(engine)
     commitment.take(AssociationEnded(1, "released"))
     assert not commitment.record_next(0.01)
+
+
+def _also_sent(engine: Engine, study: str, peer: str) -> None:
+    with engine.begin() as connection:
+        queue_report(connection, study, b"report", peer=peer)
+        row = SENDS.claim(connection, node=NODE, lease_s=60)
+        assert row is not None
+        sends.sent(connection, row, TAKEN, commitment_wanted=True)
+
+
+@pytest.mark.usefixtures("sent")
+def test_a_silent_peer_rests_while_the_others_are_asked(engine: Engine, free_port: int) -> None:
+    """Each try of a host that swallows packets takes ten seconds: it must not come before all."""
+    _also_sent(engine, "1.2.4", "pacs")
+    _also_sent(engine, "1.2.5", "other")
+    commitment = _committing(engine, _peer(1), _peer(free_port, name="other"))
+    with archive(free_port) as asked:
+        assert [commitment.ask_next() for _ in range(3)] == [True, True, False]
+    assert len(asked.asked) == 1
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT peer, commitment, attempts FROM sends ORDER BY id"))
+        assert rows.all() == [("pacs", "wanted", 0), ("pacs", "wanted", 0), ("other", "asked", 1)]
+
+
+@pytest.mark.usefixtures("sent")
+def test_an_outage_of_any_length_makes_no_dead_letter(engine: Engine, free_port: int) -> None:
+    """Nobody was asked, so no try is used up, and the first result is awaited an hour."""
+    commitment = _committing(engine, _peer(free_port), wait_s=0)
+    for _ in range(5):
+        assert commitment.ask_next()
+    row = _row(engine)
+    assert (row.state, row.commitment, row.attempts) == ("done", "wanted", 0)
+    assert "does not answer" in row.reason
+    with archive(free_port):
+        assert commitment.ask_next()
+    assert timedelta(minutes=59) < _row(engine).wait <= timedelta(hours=1)
+
+
+@pytest.mark.usefixtures("sent")
+def test_a_peer_that_is_away_when_asked_again_may_report_on_the_first(
+    engine: Engine, free_port: int
+) -> None:
+    peer = _peer(free_port)
+    with archive(free_port):
+        transaction = _asked(engine, _committing(engine, peer))
+    _make_due(engine)
+    assert _committing(engine, peer).ask_next()
+    _recorded(engine, result_of(transaction, BOTH))
+    assert _row(engine).commitment == "committed"
+
+
+@pytest.mark.usefixtures("sent")
+def test_refused_requests_do_not_lengthen_the_wait_for_a_result(
+    engine: Engine, free_port: int
+) -> None:
+    commitment = _committing(engine, _peer(free_port), attempts=9)
+    with archive(free_port) as asked:
+        for answer in (0x0110, 0x0110, 0x0110, 0x0000):
+            asked.answer = answer
+            _asked(engine, commitment)
+            last = _row(engine)
+            _make_due(engine)
+    assert (last.commitment, last.attempts) == ("asked", 4)
+    assert timedelta(minutes=59) < last.wait <= timedelta(hours=1)
+
+
+@pytest.mark.usefixtures("sent")
+def test_a_comment_that_no_database_takes_is_a_reason(engine: Engine, free_port: int) -> None:
+    commitment = _committing(engine, _peer(free_port))
+    with archive(free_port) as asked:
+        asked.answer = refusal(0x0110, "cannot\0\x1bdo")
+        assert commitment.ask_next()
+    assert _row(engine).reason.endswith("N-ACTION answered 0x0110 cannot do")
+
+
+@pytest.mark.usefixtures("sent")
+def test_an_outcome_that_the_database_refuses_ends_it(engine: Engine, free_port: int) -> None:
+    """As a trigger of the site's does; asked again, it would be refused again."""
+    refuse_sends(engine, "NEW.reason LIKE '%0x0110%'")
+    commitment = _committing(engine, _peer(free_port))
+    with archive(free_port) as asked:
+        asked.answer = 0x0110
+        while commitment.ask_next():
+            pass
+    row = _row(engine)
+    assert (row.state, row.commitment) == ("failed", "failed")
+    assert row.reason == "its outcome is refused by the database: not for this site"
+
+
+@pytest.mark.usefixtures("sent")
+def test_a_result_that_the_database_refuses_keeps_back_no_other(
+    engine: Engine, free_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with archive(free_port):
+        transaction = _asked(engine, _committing(engine, _peer(free_port)))
+    refuse_sends(engine, "NEW.commitment = 'committed'")
+    _recorded(engine, result_of(transaction, BOTH))
+    assert f"on {transaction} is not recorded: refused by the database" in caplog.text
+    assert _row(engine).commitment == "asked"
+
+
+@pytest.mark.usefixtures("sent")
+def test_with_no_try_left_to_ask_it_is_given_up_with_the_peers_own_reason(
+    engine: Engine, free_port: int
+) -> None:
+    """It was sent again, never asked for, and said to have had no result."""
+    with archive(free_port, at_once=True) as asked:
+        asked.failed = {REPORT_UID: 0x0110}
+        commitment = _committing(engine, _peer(free_port), attempts=2)
+        _asked(engine, commitment)
+        assert commitment.record_next(5)
+    row = _row(engine)
+    assert (row.state, row.commitment, len(asked.asked)) == ("failed", "failed", 1)
+    assert f"does not commit to {REPORT_UID} (0x0110 processing failure)" in row.reason
+
+
+@pytest.mark.usefixtures("sent")
+def test_what_the_peer_said_stays_the_reason_when_no_result_comes(
+    engine: Engine, free_port: int
+) -> None:
+    with archive(free_port, at_once=True) as asked:
+        asked.failed = {REPORT_UID: 0x0110}
+        commitment = _committing(engine, _peer(free_port))
+        _asked(engine, commitment)
+        assert commitment.record_next(5)
+    _make_due(engine)
+    with engine.begin() as connection:
+        row = SENDS.claim(connection, node=NODE, lease_s=60)
+        assert row is not None
+        sends.sent(connection, row, TAKEN, commitment_wanted=True)
+    with archive(free_port):
+        _asked(engine, commitment)
+        _make_due(engine)
+        assert commitment.ask_next()
+    assert _row(engine).state == "failed"
+    assert "no result in 3 tries; what went wrong last: stored, but pacs" in _row(engine).reason

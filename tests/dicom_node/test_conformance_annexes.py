@@ -97,6 +97,8 @@ def test_printed_attributes_are_those_of_the_documents_that_are_made() -> None:
         ("(0010,0010)", "", "VNAP", "COPY"),
         ("(0008,0050)", "", "VNAP", "COPY"),
         ("(0010,0021)", "", "ANAP", "COPY"),
+        ("(0008,0051)", "", "ANAP", ""),
+        ("(0010,0024)", "", "ANAP", ""),
         ("(0040,A360)", "", "ANAP", ""),
         ("(0040,A372)", "", "EMPTY", ""),
     ],
@@ -114,12 +116,27 @@ def test_attributes_of_a_report(tag: str, value: str, presence: str, source: str
         ("(0028,0103)", "`0`", "ALWAYS", "FIXED"),
         ("(0028,0301)", "", "ANAP", "AUTO"),
         ("(0028,2110)", "`01`", "ANAP", "FIXED"),
+        ("(0020,0062)", "", "ANAP", "COPY"),
+        ("(0020,0060)", "", "ANAP", ""),
+        ("(0018,0015)", "", "ANAP", "COPY"),
         ("(7FE0,0010)", "", "ALWAYS", ""),
     ],
 )
 def test_attributes_of_a_picture(tag: str, value: str, presence: str, source: str) -> None:
     row = by_tag(printed()["Attributes of a picture"])[tag]
     assert (row["Value"], row["Presence"], row["Source"]) == (value, presence, source)
+
+
+def test_what_lies_in_the_querys_sequences_is_copied() -> None:
+    rows = printed()["Attributes of a report"].rows
+    found = {row[4:] for row in rows if row[2] in {"(0040,0032)", "(0040,0033)"}}
+    assert found == {("", "ALWAYS", "COPY")}
+
+
+def test_statement_says_what_of_the_query_is_not_taken_over() -> None:
+    told = " ".join(statement(Settings(), contexts=everything()).split())
+    assert "description, patient's age or referring physician's name that breaks its VR" in told
+    assert "came under another VR than its own is written under its own" in told
 
 
 @pytest.mark.parametrize("iod", [modules.REPORT, modules.PICTURE], ids=["report", "picture"])

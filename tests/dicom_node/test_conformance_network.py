@@ -23,7 +23,7 @@ from pynetdicom.sop_class import (
 )
 
 import dicom_node
-from dicom_node import admission, commitment_report, scp, storing
+from dicom_node import admission, commitment_report, scp, scu, storing
 from dicom_node.commitment_request import Listening, request_commitment
 from dicom_node.conformance.statement import statement
 from dicom_node.report_sending import send_report
@@ -305,3 +305,10 @@ def test_no_other_module_answers() -> None:
         path.name for path in folder.rglob("*.py") if _takes_answers_from_the_upper_layer(path)
     }
     assert found == {"storing.py", "scp.py", "commitment_report.py"}
+
+
+def test_limits_of_time_are_told_for_what_they_hold() -> None:
+    told = " ".join(statement(Settings(), contexts=everything()).split())
+    assert f"TCP connection that does not come about within {scu.CONNECT_S:g} s" in told
+    assert "an answer to A-ASSOCIATE-RQ, or a response to a message" in told
+    assert f"that does not come within {scu.TIMEOUT_S:g} s." in told

@@ -18,22 +18,26 @@ from dicom_node.settings import Peer, Settings, WorkSettings
 from storage import sends
 from storage.queue import SENDS
 from tests.dicom_node.conftest import NODE
-from tests.dicom_node.receivers import peer_at, picture_file, receiver, report_file
-from tests.storage.made import queue_report
+from tests.dicom_node.receivers import peer_at, picture_file, receiver, refusal, report_file
+from tests.storage.made import queue_report, refuse_sends
 from tests.waiting import wait_until
 
 ALL = (Comprehensive3DSRStorage, EnhancedSRStorage, SecondaryCaptureImageStorage)
 
 
 def _queue_report(
-    engine: Engine, study: str = "1.2.3", peer: str = "pacs", picture: bytes | None = None
+    engine: Engine,
+    study: str = "1.2.3",
+    peer: str = "pacs",
+    picture: bytes | None = None,
+    report: bytes | None = None,
 ) -> None:
     uid = None if picture is None else f"{study}.10"
     with engine.begin() as connection:
         queue_report(
             connection,
             study,
-            report_file(study),
+            report_file(study) if report is None else report,
             peer=peer,
             picture_sop_instance_uid=uid,
             picture_dicom=picture,
@@ -234,6 +238,16 @@ def test_a_silent_peer_rests_while_the_others_get_theirs(engine: Engine, free_po
     assert _attempts(engine, "silent") == [0, 0, 1]
 
 
+def test_a_peer_whose_name_does_not_resolve_rests(engine: Engine) -> None:
+    """A name server that is away may take as long to say so as a host."""
+    for study in ("1.2.3", "1.2.4"):
+        _queue_report(engine, study)
+    delivery = _delivery(engine, peer_at(104, host="no-such-host.invalid"), wait_s=100)
+    assert delivery.send_next()
+    assert not delivery.send_next()
+    assert _attempts(engine, "pacs") == [0, 1]
+
+
 def test_a_silent_peer_that_is_back_gets_all(engine: Engine, free_port: int) -> None:
     for number in range(3):
         _queue_report(engine, f"1.2.{number}")
@@ -251,3 +265,68 @@ def _attempts(engine: Engine, peer: str) -> list[int]:
             text("SELECT attempts FROM sends WHERE peer = :peer ORDER BY 1"), {"peer": peer}
         )
         return list(rows.scalars())
+
+
+def test_a_comment_that_no_database_takes_is_a_reason(engine: Engine, free_port: int) -> None:
+    """PostgreSQL takes no NUL: it was sent again and again, for the outcome could not be kept."""
+    _queue_report(engine)
+    delivery = _delivery(engine, peer_at(free_port), attempts=2)
+    with receiver(free_port, refusal(0xC000, "cannot\0understand")) as got:
+        while delivery.send_next():
+            pass
+    assert len(got.datasets) == 2
+    assert _send(engine).state == "failed"
+    assert _send(engine).reason.endswith("answered 0xC000 cannot understand")
+
+
+@pytest.mark.parametrize(("answer", "refused"), [(0x0000, "done"), (0xA700, "queued")])
+def test_an_outcome_that_the_database_refuses_ends_the_send(
+    engine: Engine, free_port: int, answer: int, refused: str
+) -> None:
+    """As a trigger of the site's does; the data are to blame, and no wait mends that."""
+    _queue_report(engine)
+    refuse_sends(engine, f"NEW.state = '{refused}'")
+    delivery = _delivery(engine, peer_at(free_port))
+    with receiver(free_port, answer) as got:
+        while delivery.send_next():
+            pass
+    assert len(got.datasets) == 1
+    row = _send(engine)
+    assert (row.state, row.reason) == (
+        *("failed", "its outcome is refused by the database: not for this site"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("report", "picture", "said"),
+    [(b"junk", None, "the report cannot be read"), (None, b"junk", "the picture cannot be read")],
+)
+def test_what_cannot_be_read_is_a_dead_letter_and_stops_no_other(
+    engine: Engine, free_port: int, report: bytes | None, picture: bytes | None, said: str
+) -> None:
+    _queue_report(engine, "1.2.3", report=report, picture=picture)
+    _queue_report(engine, "1.2.4")
+    delivery = _delivery(engine, peer_at(free_port), attempts=1)
+    with receiver(free_port) as got:
+        while delivery.send_next():
+            pass
+    assert [dataset.StudyInstanceUID for dataset in got.datasets] == ["1.2.4"]
+    with engine.connect() as connection:
+        (entry,) = sends.given_up(connection)
+    assert said in (entry.reason or "")
+
+
+def test_a_send_of_which_the_node_died_each_time_is_a_dead_letter(
+    engine: Engine, free_port: int
+) -> None:
+    _queue_report(engine)
+    for _ in range(3):
+        with engine.begin() as connection:
+            assert SENDS.claim(connection, node=NODE, lease_s=60) is not None
+            assert SENDS.release(connection, node=NODE) == 1
+    delivery = _delivery(engine, peer_at(free_port), attempts=3)
+    with receiver(free_port) as got:
+        assert delivery.send_next()
+        assert not delivery.send_next()
+    assert not got.datasets
+    assert _send(engine).reason.startswith("tried 3 times: each time the node ended before")

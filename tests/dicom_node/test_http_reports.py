@@ -221,10 +221,59 @@ def test_not_indexed_yet_is_an_answer(door: Door, state: str) -> None:
     with door.engine.begin() as connection:
         set_state(connection, FIRST, state, revision=0)
     expected = {"study_instance_uid": FIRST, "state": state, "reason": None, "revision": 0}
-    for answer in (door.get(), door.picture(), door.post()):
-        assert (answer.status, answer.kind) == (202, JSON)
+    for answer in (door.get(), door.picture()):
+        assert (answer.status, answer.kind, answer.headers["Retry-After"]) == (202, JSON, "10")
         assert answer.json() == {**expected, "report": None}
     assert count_of(door.engine, "queries") == 0
+
+
+@pytest.mark.parametrize("state", ["open", "queued"])
+def test_a_post_that_comes_too_early_is_not_accepted(door: Door, state: str) -> None:
+    """Nobody would remember to make the report."""
+    with door.engine.begin() as connection:
+        set_state(connection, FIRST, state, revision=0)
+    answer = door.post()
+    status, detail = answer.refusal()
+    assert (status, detail.startswith(f"study {FIRST} is {state}: ")) == (503, True)
+    assert detail.endswith("no report was made: POST again later")
+    assert answer.headers["Retry-After"] == "10"
+
+
+def _sent(door: Door) -> None:
+    with door.engine.begin() as connection:
+        connection.execute(text("UPDATE sends SET state = 'done', taken = '[]'"))
+
+
+def test_a_second_post_sends_nothing_again_unless_peers_are_named(door: Door) -> None:
+    door.post()
+    _sent(door)
+    (send,) = door.post().json()["report"]["sends"]
+    assert (send["peer"], send["state"]) == ("pacs", "done")
+    sends = door.post({"peers": ["archive", "pacs"]}).json()["report"]["sends"]
+    assert [(send["peer"], send["state"]) for send in sends] == [
+        ("pacs", "queued"),
+        ("archive", "queued"),
+    ]
+
+
+def test_a_new_report_goes_where_all_reports_go(door: Door) -> None:
+    door.post()
+    _sent(door)
+    (send,) = door.post({"new": True}).json()["report"]["sends"]
+    assert (send["peer"], send["state"]) == ("pacs", "queued")
+
+
+def test_a_report_whose_picture_was_removed_says_so(door: Door) -> None:
+    door.post()
+    with door.engine.begin() as connection:
+        drawn = "UPDATE reports SET (picture_sop_instance_uid, picture_dicom) = ('1.9.2.1', 'x')"
+        connection.execute(text(drawn))
+    kept = door.post().json()["report"]
+    with door.engine.begin() as connection:
+        connection.execute(text("UPDATE reports SET picture_dicom = NULL"))
+    removed = door.post({"peers": ["pacs"]}).json()["report"]
+    assert (kept["picture_is_kept"], removed["picture_is_kept"]) == (True, False)
+    assert removed["picture_sop_instance_uid"] == kept["picture_sop_instance_uid"]
 
 
 def test_a_study_that_failed_says_why(door: Door) -> None:

@@ -5,10 +5,11 @@ from typing import Any
 
 import pydicom
 import pytest
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from dicom_node.report.encoding import data_set, report_file
+from dicom_node.report.filing import ReportError
 from tests.dicom_node.answers import made
 from tests.dicom_node.report_kinds import KINDS
 
@@ -67,6 +68,23 @@ def test_element_that_no_report_has_is_refused() -> None:
     single.PixelData = b"\0\0"
     with pytest.raises(ValueError, match="no report holds an element of VR O"):
         data_set(single)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "vr", "value"),
+    [
+        ("PatientID", "LO", "lone \ud800"),
+        ("AccessionNumber", "OB", b"ABC1"),
+        ("SeriesNumber", "US", 70000),
+        ("SOPInstanceUID", "UI", "1.\u0661"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Invalid value")
+def test_what_cannot_be_written_is_a_reason(keyword: str, vr: str, value: Any) -> None:
+    report = made(KINDS["cr"].given)
+    report[keyword] = DataElement(keyword, vr, value)
+    with pytest.raises(ReportError, match="the report cannot be written: "):
+        report_file(report)
 
 
 def test_transfer_syntax_is_the_one_that_is_told() -> None:

@@ -2,6 +2,7 @@
 
 import re
 import struct
+from base64 import b64encode
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pydicom
 import pytest
 from pydicom import Dataset
+from pydicom.datadict import dictionary_VR
 from pydicom.uid import Comprehensive3DSRStorage, ExplicitVRLittleEndian
 
 from dicom_node.identity import IMPLEMENTATION_CLASS_UID
@@ -121,6 +123,101 @@ def test_optional_attributes_of_patient_and_study_are_kept() -> None:
     assert (report.StudyDescription, report.PatientAge) == ("Chest pa", "074Y")
     (issuer,) = report.IssuerOfAccessionNumberSequence
     assert issuer.LocalNamespaceEntityID == "hospital"
+
+
+def _binary(value: bytes, vr: str = "OB") -> dict[str, Any]:
+    return {"vr": vr, "InlineBinary": b64encode(value).decode()}
+
+
+@pytest.mark.parametrize(
+    ("tag", "element", "keyword", "expected"),
+    [
+        ("_00080050", _binary(b"ABC1"), "AccessionNumber", "ABC1"),
+        ("_00080050", _binary(b"ABC \0\0", "UN"), "AccessionNumber", "ABC"),
+        ("_00080050", _binary(b"AB\0C"), "AccessionNumber", ""),
+        ("_00080050", _binary(b"\xc3\xa4"), "AccessionNumber", ""),
+        ("_00080050", {"vr": "OB", "InlineBinary": "no base64"}, "AccessionNumber", ""),
+        ("_00080050", {"vr": "OW"}, "AccessionNumber", ""),
+        ("_00080050", {"vr": "LO", "Value": ["ABC1"]}, "AccessionNumber", "ABC1"),
+        ("_00080050", {"vr": "PN", "Value": [{"Alphabetic": "A1"}]}, "AccessionNumber", "A1"),
+        ("_00080050", {"vr": "US", "Value": [7]}, "AccessionNumber", ""),
+        ("_00080050", {"vr": "SQ", "Value": [{}]}, "AccessionNumber", ""),
+        ("_00080050", {}, "AccessionNumber", ""),
+        ("_00100010", _binary(b"Query^Patient"), "PatientName", "Query^Patient"),
+        ("_00100010", {"vr": "LO", "Value": ["Query^P"]}, "PatientName", "Query^P"),
+        ("_00100020", _binary(b"QUERY "), "PatientID", "QUERY"),
+        ("_00080020", _binary(b"20240105"), "StudyDate", "20240105"),
+        ("_00080020", _binary(b"yesterday"), "StudyDate", ""),
+        ("_0020000D", _binary(b"1.2.3.1\0"), "StudyInstanceUID", "1.2.3.1"),
+    ],
+)
+def test_element_under_another_vr_is_written_under_its_own(
+    tag: str, element: dict[str, Any], keyword: str, expected: str
+) -> None:
+    """Its bytes are what the archive files by, so text in them stays."""
+    report = make(with_attributes(**{tag: element}))
+    found = report[keyword]
+    assert (found.VR, str(found.value or "")) == (dictionary_VR(keyword), expected)
+
+
+@pytest.mark.parametrize(
+    ("element", "found"),
+    [
+        ({"vr": "LO", "Value": ["HOSP"]}, None),
+        (_binary(b"HOSP"), None),
+        ({"vr": "SQ", "Value": [{"00400031": {"vr": "OB", "InlineBinary": "SE9TUA=="}}]}, "HOSP"),
+        ({"vr": "SQ", "Value": [{"00400031": {"vr": "LO", "Value": ["HOSP"]}}]}, "HOSP"),
+        (
+            {
+                "vr": "SQ",
+                "Value": [
+                    {
+                        "00400031": {"vr": "UT", "Value": ["HOSP"]},
+                        "7FE00010": {"vr": "OB", "InlineBinary": "AAAA"},
+                        "00091001": {"vr": "LO", "Value": ["private"]},
+                    }
+                ],
+            },
+            "HOSP",
+        ),
+    ],
+)
+def test_issuer_of_the_accession_number_is_written_as_it_is_defined(
+    element: dict[str, Any], found: str | None
+) -> None:
+    report = make(with_attributes(_00080051=element))
+    items = report.get("IssuerOfAccessionNumberSequence") or []
+    assert [[(one.keyword, one.value) for one in item] for item in items] == (
+        [] if found is None else [[("LocalNamespaceEntityID", found)]]
+    )
+
+
+def test_issuers_come_from_the_query_as_it_was_received() -> None:
+    """PS3.3 C.7.1.1 and C.7.2.1: an archive that files by them needs them."""
+    hospital, board = Dataset(), Dataset()
+    hospital.LocalNamespaceEntityID = "HOSPITAL"
+    board.UniversalEntityID, board.UniversalEntityIDType = "1.2.40.0", "ISO"
+    header = Dataset()
+    header.PatientID, header.StudyInstanceUID = "QUERY", "1.2.3.1"
+    header.IssuerOfAccessionNumberSequence = [hospital]
+    header.IssuerOfPatientIDQualifiersSequence = [board]
+    report = make(answer(query=_record(header)))
+    assert report.IssuerOfAccessionNumberSequence == [hospital]
+    assert report.IssuerOfPatientIDQualifiersSequence == [board]
+
+
+def test_odd_vrs_of_a_received_query_are_read_by_intake_and_report_alike() -> None:
+    header = Dataset()
+    header.StudyInstanceUID = "1.2.3.1"
+    for keyword, value in (("PatientID", b"QUERY "), ("AccessionNumber", b"ABC1")):
+        header.add_new(keyword, "OB", value)
+    record = _record(header)
+    report = make(answer(query=record))
+    assert (record.patient_id, report.PatientID, report.AccessionNumber) == (
+        "QUERY",
+        "QUERY",
+        "ABC1",
+    )
 
 
 @pytest.mark.parametrize(

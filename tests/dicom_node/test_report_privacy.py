@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dicom_node.report.codes import Private
+from dicom_node.report.captions import study_lines
+from dicom_node.report.codes import Private, body_part_code, modality_code, view_code
 from dicom_node.report.encoding import report_file
-from dicom_node.report.privacy import grouped_age
+from dicom_node.report.privacy import grouped_age, may_be_told, similar_studies
 from storage.answer import Hit, Label
 from tests.dicom_node.answers import (
     CASE_NUMBER,
@@ -60,6 +61,21 @@ def test_priors_stay_identified() -> None:
 )
 def test_high_ages_are_one_group(age: int | None, told: int | str | None) -> None:
     assert grouped_age(age) == told
+
+
+@pytest.mark.parametrize(
+    ("made_under", "now", "allowed"),
+    [
+        ("identified", "identified", True),
+        ("pseudonymous", "identified", True),
+        ("pseudonymous", "pseudonymous", True),
+        ("identified", "pseudonymous", False),
+    ],
+)
+def test_a_report_that_names_is_not_told_where_none_may(
+    made_under: str, now: str, *, allowed: bool
+) -> None:
+    assert may_be_told(made_under, now) == allowed
 
 
 def test_high_age_is_words_in_the_report_and_a_number_where_all_is_told() -> None:
@@ -143,3 +159,28 @@ def test_tracking_uids_do_not_depend_on_the_studies_found() -> None:
     )
     uids = [[i.UID for i in named(report, "Tracking Unique Identifier")] for report in (one, other)]
     assert uids[0] == uids[1]
+
+
+FREE_WORDS = {"body_part": "CHEST 4711-1953", "view": " pa ", "modality": "CR"}
+
+
+def test_of_free_words_about_a_term_the_term_alone_is_told() -> None:
+    given = answer(hits=(hit(1, 7, image=image(7, **FREE_WORDS)),), priors=())
+    (shown,) = similar_studies(given, CASE_NUMBER)
+    assert (shown.modality, shown.body_part, shown.view) == ("CR", "CHEST", "PA")
+    assert study_lines(shown)[0] == "CR CHEST PA"
+    report = make(given, case_number=CASE_NUMBER)
+    (group,) = groups(report, Private.SIMILAR_STUDY)
+    assert named(group, "Target Region")[0].ConceptCodeSequence[0].CodeMeaning == "Chest"
+    assert "4711" not in str(report)
+
+
+@given(words=st.text(max_size=20), where=st.sampled_from(["body_part", "view", "modality"]))
+def test_the_sheets_caption_under_a_case_number_has_no_words_but_terms(
+    words: str, where: str
+) -> None:
+    told = hit(1, 7, image=image(7, **{"body_part": None, "view": None, where: words}))
+    (shown,) = similar_studies(answer(hits=(told,)), CASE_NUMBER)
+    found = getattr(shown, where) or ""
+    known = (body_part_code(found), view_code(found), modality_code(found))
+    assert not found or (any(known) and found.isalpha() and found.isupper())

@@ -17,10 +17,8 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from dicom_node.report.fallback import SR_CLASSES
 from dicom_node.report_sending import proposed_contexts, send_report
 from dicom_node.scu import SendError
-from dicom_node.sop_classes import REPORT_STORAGE
 from storage.sends import SOPReference
 from tests.dicom_node.receivers import (
     OURS,
@@ -232,5 +230,53 @@ def test_each_syntax_is_proposed_in_a_context_of_its_own(with_picture: bool, exp
     assert THREE_D not in {entry.sop_class for entry in contexts}
 
 
-def test_what_is_proposed_is_what_a_report_can_be_turned_into() -> None:
-    assert REPORT_STORAGE == SR_CLASSES
+def _without(file: bytes, *keywords: str) -> bytes:
+    dataset = pydicom.dcmread(BytesIO(file))
+    for keyword in keywords:
+        delattr(dataset, keyword)
+    buffer = BytesIO()
+    dataset.save_as(buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("report", "picture", "said"),
+    [
+        (b"junk", None, "the report cannot be read as it is kept: InvalidDicomError"),
+        (None, b"junk", "the picture cannot be read as it is kept: InvalidDicomError"),
+        (_without(report_file(), "SOPClassUID"), None, "the report as it is kept lacks its SOP"),
+        (_without(report_file(), "SOPInstanceUID"), None, "the report as it is kept lacks its SOP"),
+        (None, _without(picture_file(), "SOPInstanceUID"), "the picture as it is kept lacks"),
+    ],
+)
+def test_what_cannot_be_read_is_a_reason(
+    free_port: int, report: bytes | None, picture: bytes | None, said: str
+) -> None:
+    with receiver(free_port, sop_classes=ALL) as got, pytest.raises(SendError, match=said):
+        _send(free_port, report, picture)
+    assert not got.datasets
+
+
+def _with_an_empty_predecessor(file: bytes) -> bytes:
+    """It is looked at only where the report is turned into another class."""
+    dataset = pydicom.dcmread(BytesIO(file))
+    dataset.PredecessorDocumentsSequence = [pydicom.Dataset()]
+    buffer = BytesIO()
+    dataset.save_as(buffer)
+    return buffer.getvalue()
+
+
+def test_a_report_that_cannot_be_turned_into_another_class_is_a_reason(free_port: int) -> None:
+    report = _with_an_empty_predecessor(report_file())
+    said = "the report cannot be turned into Enhanced SR Storage: AttributeError"
+    with receiver(free_port, sop_classes=[ENHANCED]), pytest.raises(SendError, match=said):
+        _send(free_port, report)
+
+
+def test_what_cannot_be_encoded_is_a_reason(free_port: int) -> None:
+    """Here it does not say how it is encoded, of which pynetdicom makes an AttributeError."""
+    dataset, buffer = pydicom.dcmread(BytesIO(report_file())), BytesIO()
+    del dataset.file_meta.TransferSyntaxUID
+    dataset.save_as(buffer, implicit_vr=True, little_endian=True)
+    with receiver(free_port), pytest.raises(SendError, match="the report failed: AttributeError"):
+        send_report(peer_at(free_port), buffer.getvalue(), calling_ae=OURS)

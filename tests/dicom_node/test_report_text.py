@@ -15,6 +15,11 @@ from tests.dicom_node.answers import answer, hit
         ({}, "The first is at percentile 98.5 (cosine similarity 0.972)."),
         ({}, "Labels: Cardiomegaly 3 of 3, Tube in place 3 of 3."),
         ({}, "1 prior study of the same patient listed apart."),
+        ({"priors_found": 1}, "1 prior study of the same patient listed apart."),
+        (
+            {"priors_found": 1234},
+            "1,234 prior studies of the same patient, the 1 most similar listed apart.",
+        ),
         ({"hits": (hit(1, 2, percentile=None),)}, "too small for a percentile"),
         ({"hits": ()}, "none reaches percentile 95 of similarity."),
         ({"hits": (), "searched": 0}, "there was no comparable study of another patient"),

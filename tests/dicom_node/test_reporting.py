@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -11,18 +12,19 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import ProgrammingError
 
 from dicom_node.report_facts import as_png, facts
 from dicom_node.reporting import (
     NoPictureError,
     Reporting,
+    Standing,
     UnknownPeerError,
     UnknownStudyError,
-    picture_of,
 )
 from storage import embeddings, reports
 from storage.index import VectorIndex, snapshot_path
-from storage.reports import StoredReport
+from storage.reports import ReportName
 from storage.search import SearchError
 from tests.dicom_node.archive_of_made import (
     PIXELS,
@@ -36,7 +38,7 @@ from tests.dicom_node.archive_of_made import (
     secondary_capture,
     set_state,
 )
-from tests.storage.made import space, unit
+from tests.storage.made import NODE, space, unit
 
 FIRST = STUDIES[0]
 
@@ -47,7 +49,12 @@ def reporting(engine: Engine, tmp_path: Path) -> Reporting:
     return made_archive(engine, tmp_path)
 
 
-def _made(reporting: Reporting, uid: str = FIRST, *, again: bool = False) -> StoredReport:
+def _told(reporting: Reporting, standing: Standing) -> dict[str, Any]:
+    assert standing.report is not None
+    return facts(standing, reporting.file_of(standing.report))
+
+
+def _made(reporting: Reporting, uid: str = FIRST, *, again: bool = False) -> ReportName:
     report = reporting.make(uid, asked_by="test", again=again).report
     assert report is not None
     return report
@@ -55,7 +62,7 @@ def _made(reporting: Reporting, uid: str = FIRST, *, again: bool = False) -> Sto
 
 def _hits(reporting: Reporting, uid: str) -> int:
     standing = reporting.make(uid, asked_by="test", again=True)
-    found: int = facts(standing, [])["report"]["hits"]
+    found: int = _told(reporting, standing)["report"]["hits"]
     return found
 
 
@@ -70,7 +77,7 @@ def test_a_report_is_made_once_and_found_again(reporting: Reporting, engine: Eng
 
 def test_a_new_report_names_the_one_before_as_its_predecessor(reporting: Reporting) -> None:
     first = _made(reporting)
-    told = facts(reporting.make(FIRST, asked_by="test", again=True), [])["report"]
+    told = _told(reporting, reporting.make(FIRST, asked_by="test", again=True))["report"]
     assert told["sop_instance_uid"] != first.sop_instance_uid
     assert told["predecessor_sop_instance_uid"] == first.sop_instance_uid
 
@@ -78,14 +85,16 @@ def test_a_new_report_names_the_one_before_as_its_predecessor(reporting: Reporti
 def test_what_is_told_of_a_report_stands_in_it(reporting: Reporting) -> None:
     standing = reporting.make(FIRST, asked_by="test")
     assert standing.report is not None
-    told = facts(standing, [])
-    dataset = pydicom.dcmread(BytesIO(standing.report.dicom))
+    told = _told(reporting, standing)
+    dataset = pydicom.dcmread(BytesIO(reporting.file_of(standing.report)))
     assert (told["state"], told["revision"], told["reason"]) == ("indexed", 1, None)
     assert told["report"] == {
         "sop_class_uid": dataset.SOPClassUID,
         "sop_instance_uid": dataset.SOPInstanceUID,
         "series_instance_uid": dataset.SeriesInstanceUID,
         "picture_sop_instance_uid": None,
+        "picture_is_kept": False,
+        "privacy": "identified",
         "revision": 1,
         "predecessor_sop_instance_uid": None,
         "hits": 2,
@@ -201,30 +210,95 @@ def test_a_peer_that_cannot_be_sent_to_is_told_with_those_that_can(
         reporting.receivers(["pacs", name])
 
 
+def _states(standing: Standing) -> list[tuple[str, str, int]]:
+    return [(send.peer, send.state, send.attempts) for send in standing.sends]
+
+
 def test_a_report_is_queued_for_its_peers(reporting: Reporting, engine: Engine) -> None:
-    report = _made(reporting)
-    queued = reporting.send(report, ["pacs", "archive"])
-    assert [(send.peer, send.state, send.attempts) for send in queued] == [
-        ("pacs", "queued", 0),
-        ("archive", "queued", 0),
-    ]
-    assert reporting.send(report, []) == reporting.sends(report) == queued
+    made = reporting.make(FIRST, asked_by="test", peers=["pacs", "archive"])
+    assert _states(made) == [("pacs", "queued", 0), ("archive", "queued", 0)]
+    assert reporting.send(made, []) == made
+    assert reporting.newest(FIRST).sends == made.sends
     with engine.begin() as connection:
         connection.execute(text("UPDATE sends SET state = 'failed', attempts = 9"))
-    again = reporting.send(report, ["pacs"])
-    assert [(send.state, send.attempts) for send in again] == [("queued", 0), ("failed", 9)]
+    again = reporting.send(made, ["pacs"])
+    assert _states(again) == [("pacs", "queued", 0), ("archive", "failed", 9)]
+
+
+@pytest.mark.parametrize(
+    ("state", "taken", "peers", "goes"),
+    [
+        ("done", "[]", None, False),
+        ("done", "[]", ["pacs"], True),
+        ("queued", None, None, False),
+        ("queued", None, ["pacs"], True),  # its long wait is over
+        ("failed", None, None, True),
+        ("failed", "[]", None, False),  # it has it, though it does not promise to keep it
+        ("failed", "[]", ["pacs"], True),
+        ("running", None, ["pacs"], False),
+    ],
+)
+def test_a_report_goes_again_only_where_it_is_asked_for_or_never_was(
+    reporting: Reporting,
+    engine: Engine,
+    state: str,
+    taken: str | None,
+    peers: Sequence[str] | None,
+    *,
+    goes: bool,
+) -> None:
+    reporting.make(FIRST, asked_by="test", peers=None)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE sends SET state = :s, taken = CAST(:t AS jsonb), attempts = 9, "
+                "node = '2.25.7', run_after = now() + interval '1 hour'"
+            ),
+            {"s": state, "t": taken},
+        )
+    reporting.make(FIRST, asked_by="test", peers=peers)
+    with engine.connect() as connection:
+        now = text("SELECT state, attempts, node, run_after <= now() FROM sends")
+        found = tuple(connection.execute(now).one())
+    assert found == (("queued", 0, NODE, True) if goes else (state, 9, "2.25.7", False))
+
+
+def test_no_report_is_kept_that_cannot_be_queued(reporting: Reporting, engine: Engine) -> None:
+    """Both are one transaction."""
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE sends RENAME TO away"))
+    with pytest.raises(ProgrammingError, match="sends"):
+        reporting.make(FIRST, asked_by="test", peers=["pacs"])
+    assert count_of(engine, "reports") == 0
+
+
+def test_what_was_made_with_names_is_not_handed_out_once_there_are_to_be_none(
+    reporting: Reporting, engine: Engine, tmp_path: Path
+) -> None:
+    named = _made(reporting)
+    without = reporting_of(engine, tmp_path, privacy="pseudonymous")
+    assert without.newest(FIRST).report is None
+    made = without.make(FIRST, asked_by="test")
+    told = _told(without, made)["report"]
+    assert (made.is_new, told["privacy"]) == (True, "pseudonymous")
+    assert told["predecessor_sop_instance_uid"] == named.sop_instance_uid
+    assert STUDIES[1].encode() in reporting.file_of(named)
+    assert STUDIES[1].encode() not in without.file_of(_made(without))
+    assert without.newest(FIRST).report == made.report == reporting.newest(FIRST).report
 
 
 def test_a_picture_that_is_not_there_is_told_with_the_reason(
     reporting: Reporting, engine: Engine
 ) -> None:
     with pytest.raises(NoPictureError, match=r"report\.picture was false"):
-        picture_of(_made(reporting, STUDIES[1]))
+        reporting.picture_of(_made(reporting, STUDIES[1]))
     keep_with_picture(engine, FIRST)
     with engine.begin() as connection:
         connection.execute(text("UPDATE reports SET picture_dicom = NULL"))
+    report = _made(reporting)
+    assert (report.has_picture, report.lost_picture) == (False, True)
     with pytest.raises(NoPictureError, match=r"removed, by report\.keep_pictures_days"):
-        picture_of(_made(reporting))
+        reporting.picture_of(report)
 
 
 @pytest.mark.parametrize("pixels", [PIXELS, PIXELS[:, :, 0]], ids=["rgb", "gray"])
@@ -241,4 +315,4 @@ def test_reports_of_several_revisions_stay(reporting: Reporting, engine: Engine)
     second = _made(reporting)
     assert (first.revision, second.revision) == (1, 2)
     with engine.connect() as connection:
-        assert reports.load(connection, first.id) == first
+        assert reports.load(connection, first.id).sop_instance_uid == first.sop_instance_uid

@@ -169,6 +169,28 @@ def test_a_try_that_the_database_ended_does_not_count(engine: Engine, quick: Non
         assert JOBS.count_by_state(connection) == {"done": 1}
 
 
+def test_a_try_that_the_disk_ended_does_not_count_and_does_not_wait_for_its_lease(
+    engine: Engine, quick: None
+) -> None:
+    _queue_job(engine)
+    stop = threading.Event()
+    attempts: list[int] = []
+
+    def work_next() -> bool:
+        with engine.begin() as connection:
+            job = JOBS.claim(connection, node=NODE, lease_s=3600)
+        if job is None:
+            return False
+        attempts.append(job.attempts)
+        if len(attempts) == 1:
+            raise OSError("No space left on device")
+        stop.set()
+        return True
+
+    QueueRounds(engine, JOBS, node=NODE, work_next=work_next).run("worker", stop)
+    assert attempts == [1, 1]
+
+
 def test_a_try_of_a_worker_that_died_counts(engine: Engine) -> None:
     """Perhaps the study killed it."""
     _queue_job(engine)

@@ -10,9 +10,17 @@ from pydicom.uid import CTImageStorage
 from pynetdicom.sop_class import Verification
 
 from dicom_node.report_sending import send_report
-from dicom_node.scu import SendError, echo
+from dicom_node.scu import NotReachedError, SendError, echo
 from dicom_node.settings import Peer
-from tests.dicom_node.receivers import OURS, STORESCP, peer_at, receiver, report_file, storescp
+from tests.dicom_node.receivers import (
+    OURS,
+    STORESCP,
+    peer_at,
+    receiver,
+    refusal,
+    report_file,
+    storescp,
+)
 
 needs_dcmtk = pytest.mark.skipif(
     not STORESCP.exists(), reason="left out: DCMTK's storescp is not installed"
@@ -58,6 +66,27 @@ def test_a_refusal_gives_its_status(free_port: int, answer: int) -> None:
         send_report(peer_at(free_port), report_file(), calling_ae=OURS)
 
 
+@pytest.mark.parametrize(
+    ("comment", "said"),
+    [
+        ("disk full", "disk full"),
+        ("cannot\0understand", "cannot understand"),
+        ("\x1b[2Jred", "[2Jred"),
+        ("two\r\nlines", "two lines"),
+        ("x" * 200, "x" * 61 + "..."),
+        ("", "0xC000"),
+    ],
+)
+def test_a_comment_is_one_line_that_any_log_can_take(
+    free_port: int, comment: str, said: str
+) -> None:
+    """PS3.5 6.2: LO has no control characters, and peers send them all the same."""
+    with receiver(free_port, refusal(0xC000, comment)), pytest.raises(SendError) as caught:
+        send_report(peer_at(free_port), report_file(), calling_ae=OURS)
+    assert str(caught.value).isprintable()
+    assert str(caught.value).endswith(said)
+
+
 def test_a_peer_that_breaks_off_gave_no_answer(free_port: int) -> None:
     with receiver(free_port, None), pytest.raises(SendError, match="no answer to C-STORE of the"):
         send_report(peer_at(free_port), report_file(), calling_ae=OURS)
@@ -65,7 +94,7 @@ def test_a_peer_that_breaks_off_gave_no_answer(free_port: int) -> None:
 
 def test_a_peer_that_is_down_is_named(free_port: int) -> None:
     expected = re.escape(f"pacs (PACS at 127.0.0.1:{free_port}): does not answer; is it running")
-    with pytest.raises(SendError, match=expected):
+    with pytest.raises(NotReachedError, match=expected):
         echo(peer_at(free_port), calling_ae=OURS)
 
 
@@ -93,10 +122,10 @@ def test_a_peer_without_verification_says_so(free_port: int) -> None:
         echo(peer_at(free_port), calling_ae=OURS)
 
 
-@pytest.mark.parametrize("host", ["no host", "x" * 64])
+@pytest.mark.parametrize("host", ["no host", "x" * 64, "no-such-host.invalid"])
 def test_a_host_that_cannot_be_a_name_is_told(free_port: int, host: str) -> None:
     """An underlying failure of name resolution is no other, whatever the resolver raises."""
-    with pytest.raises(SendError, match="its host has no address"):
+    with pytest.raises(NotReachedError, match="its host has no address"):
         echo(peer_at(free_port, host=host), calling_ae=OURS)
 
 

@@ -1,6 +1,7 @@
 """What is sent to peers with ``tls = true``: DCMTK's storescp takes it, or we say why not."""
 
 import logging
+import socket
 from io import BytesIO
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pydicom
 import pytest
 
 from dicom_node.report_sending import send_report
-from dicom_node.scu import SendError, echo
+from dicom_node.scu import NoAnswerError, SendError, echo
 from dicom_node.settings import DicomSettings
 from dicom_node.store_sender import StoreSender
 from tests.dicom_node.certificates import Certificates
@@ -97,6 +98,30 @@ def test_a_plain_port_never_gets_a_report_that_is_meant_for_tls(
     ):
         send_report(peer_at(free_port, tls=True), report_file(), calling_ae=OURS, tls=ours)
     assert not list(folder.iterdir())
+
+
+def test_a_peer_that_lets_the_handshake_wait_does_not_answer(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dicom_node.scu.CONNECT_S", 0.3)
+    ours = settings_with(certificates.node, certificates.authority)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listening,
+        pytest.raises(NoAnswerError, match="did not complete the TLS handshake in time"),
+    ):
+        echo(peer_at(listening.getsockname()[1], tls=True), calling_ae=OURS, tls=ours)
+
+
+def test_a_certificate_that_is_refused_is_an_answer(
+    free_port: int, folder: Path, certificates: Certificates
+) -> None:
+    ours = settings_with(certificates.node, certificates.authority)
+    with (
+        storescp_over_tls(free_port, folder, certificates.expired, certificates.authority),
+        pytest.raises(SendError) as caught,
+    ):
+        echo(peer_at(free_port, tls=True), calling_ae=OURS, tls=ours)
+    assert not isinstance(caught.value, NoAnswerError)
 
 
 def test_a_fault_of_our_files_is_told_with_the_peer(free_port: int) -> None:

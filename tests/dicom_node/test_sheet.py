@@ -137,6 +137,15 @@ def test_of_many_studies_the_first_are_drawn_and_it_says_so() -> None:
     assert len(sheet) < 2.25 * WIDTH
 
 
+@pytest.mark.parametrize(
+    ("listed", "said"),
+    [(2, "the first 2 of 5,000; the report has 2"), (9, "the first 5 of 5,000; the report has 9")],
+)
+def test_of_priors_that_the_report_does_not_list_the_number_is_said(listed: int, said: str) -> None:
+    given = answer(priors=hits(listed, first=500), priors_found=5000)
+    assert says(draw(given), said, STRONG, BRIGHT)
+
+
 def test_a_hit_is_told_by_rank_percentile_labels_kind_subject_date_and_cosine() -> None:
     labels = (Label("Effusion"), Label("Mass", 0), Label("Nodule", -1), Label("Edema"))
     one = hit(7, 107, similarity=0.98765, percentile=98.54, labels=labels)
@@ -255,6 +264,7 @@ def test_all_modes_of_a_png_are_shown_gray() -> None:
         ({"burned_in": "NO"}, True),
         ({"burned_in": "YES"}, False),
         ({"burned_in": "MAYBE"}, False),
+        ({"burned_in": "UNKNOWN"}, False),  # of an earlier version, which did not look
         ({"modality": "CT"}, True),
         ({"modality": "MR", "burned_in": "YES"}, False),
         ({"modality": "US", "sop_class_uid": US}, False),

@@ -95,7 +95,7 @@ class WorkedNode:
         """The newest report on a study."""
         with self.engine.connect() as connection:
             found = reports.latest(connection, row_of(connection, uid))
-        return None if found is None else found.dicom
+            return None if found is None else reports.file_of(connection, found.id)
 
     def sent_to(self) -> list[str]:
         """The peers for which reports are queued, in order."""

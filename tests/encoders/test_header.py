@@ -108,6 +108,17 @@ def test_json_keeps_zero_and_leaves_out_what_is_absent() -> None:
     assert ImageHeader.from_json(plain) == found
 
 
+@pytest.mark.parametrize("said", ["YES", "NO", None])
+def test_a_header_says_whether_burned_in_annotation_was_looked_for(said: str | None) -> None:
+    ds = slice_object()
+    if said is not None:
+        ds.BurnedInAnnotation = said
+    plain = json.loads(json.dumps(ImageHeader.from_dataset(ds).to_json()))
+    assert ImageHeader.from_json(plain).burned_in == said
+    del plain["burned_in"]  # stored before it was read
+    assert ImageHeader.from_json(plain).burned_in == "UNKNOWN"
+
+
 def test_reports_have_no_rows_and_are_no_fault() -> None:
     ds = slice_object()
     del ds.Rows, ds.Columns

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy import Engine, text
 from sqlalchemy.engine import Connection
 
 from storage import embeddings, reports, studies
@@ -119,3 +120,20 @@ def queue_report(
     }
     report = reports.add(connection, NewReport(**(fixed | changes)))
     reports.send_to(connection, report, peer=peer, node=NODE)
+
+
+def refuse_sends(engine: Engine, condition: str) -> None:
+    """A trigger of the site's that refuses changed rows of ``sends`` under a condition on NEW."""
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE EXCEPTION 'not for this site'; END $$"
+            )
+        )
+        connection.execute(
+            text(
+                "CREATE TRIGGER refuse BEFORE UPDATE ON sends FOR EACH ROW "
+                f"WHEN ({condition}) EXECUTE FUNCTION refuse()"
+            )
+        )

@@ -39,7 +39,9 @@ def test_what_is_wanted_is_due_with_all_that_is_asked_for(engine: Engine) -> Non
     with engine.begin() as connection:
         send_id = _sent(connection)
         due = commitments.next_due(connection, node=NODE)
-    assert due == commitments.Commitment(send_id, "1.2.3", "pacs", "done", "wanted", TAKEN, 0, None)
+    assert due == commitments.Commitment(
+        send_id, "1.2.3", "pacs", "done", "wanted", TAKEN, 0, None, None
+    )
 
 
 def test_what_is_not_wanted_or_another_nodes_is_not_due(engine: Engine) -> None:
@@ -48,6 +50,13 @@ def test_what_is_not_wanted_or_another_nodes_is_not_due(engine: Engine) -> None:
         assert commitments.next_due(connection, node=NODE) is None
         _sent(connection, "1.2.4")
         assert commitments.next_due(connection, node="2.25.2") is None
+
+
+def test_what_a_resting_peer_stored_is_not_due(engine: Engine) -> None:
+    with engine.begin() as connection:
+        _sent(connection)
+        assert commitments.next_due(connection, node=NODE, resting=["pacs"]) is None
+        assert commitments.next_due(connection, node=NODE, resting=["another"]) is not None
 
 
 def test_what_is_asked_is_due_again_after_its_wait(engine: Engine) -> None:
@@ -90,22 +99,44 @@ def test_a_transaction_finds_the_send_that_it_is_of_last(engine: Engine) -> None
     assert (found.id, found.attempts) == (send_id, 2)
 
 
-def test_a_request_that_failed_is_asked_again_sooner(engine: Engine) -> None:
+def _due(connection: Connection) -> commitments.Commitment:
+    connection.execute(text("UPDATE sends SET run_after = now()"))
+    due = commitments.next_due(connection, node=NODE)
+    assert due is not None
+    return due
+
+
+def test_a_request_that_was_refused_is_made_again_sooner(engine: Engine) -> None:
+    """It counts as a try, and its transaction stays good: perhaps only the answer was lost."""
     with engine.begin() as connection:
         send_id = _sent(connection)
+        due = _due(connection)
         _asked(connection, send_id)
-        commitments.ask_sooner(connection, "2.25.1", "it is down", wait_s=7)
+        commitments.not_taken(connection, due, "2.25.1", "refused", wait_s=7)
         row = _row(connection, send_id)
-    assert (row.commitment, row.transaction_uid, row.reason) == ("asked", "2.25.1", "it is down")
-    assert row.wait == timedelta(seconds=7)
+    assert (row.commitment, row.transaction_uid, row.reason) == ("wanted", "2.25.1", "refused")
+    assert (row.attempts, row.wait) == (1, timedelta(seconds=7))
+
+
+def test_a_request_that_did_not_go_out_leaves_all_as_it_was(engine: Engine) -> None:
+    with engine.begin() as connection:
+        send_id = _sent(connection)
+        _asked(connection, send_id, "2.25.1")
+        due = _due(connection)
+        _asked(connection, send_id, "2.25.2")
+        commitments.not_reached(connection, due, "2.25.2", "it is down", wait_s=7)
+        row = _row(connection, send_id)
+    assert (row.commitment, row.transaction_uid, row.attempts) == ("asked", "2.25.1", 1)
+    assert (row.reason, row.wait) == ("it is down", timedelta(seconds=7))
 
 
 def test_a_result_that_came_first_is_not_asked_for_again(engine: Engine) -> None:
     with engine.begin() as connection:
         send_id = _sent(connection)
+        due = _due(connection)
         _asked(connection, send_id)
         commitments.committed(connection, send_id)
-        commitments.ask_sooner(connection, "2.25.1", "no answer", wait_s=7)
+        commitments.not_taken(connection, due, "2.25.1", "no answer", wait_s=7)
         row = _row(connection, send_id)
     assert (row.commitment, row.state, row.reason) == ("committed", "done", None)
 
@@ -126,8 +157,31 @@ def test_what_is_refused_is_sent_again_until_the_tries_are_used(engine: Engine) 
         sends.sent(connection, claimed, TAKEN, commitment_wanted=True)
         assert _row(connection, send_id).attempts == 2
         _asked(connection, send_id, "2.25.2")
-        assert not commitments.send_again(connection, send_id, "refused", RULE)
-        assert _row(connection, send_id).state == "failed"
+        assert _row(connection, send_id).reason == "refused"
+        assert not commitments.send_again(connection, send_id, "refused again", RULE)
+        row = _row(connection, send_id)
+    assert (row.state, row.commitment, row.reason) == ("failed", "failed", "refused again")
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_nothing_is_sent_again_that_could_not_be_asked_for(engine: Engine, attempts: int) -> None:
+    with engine.begin() as connection:
+        send_id = _sent(connection)
+        _asked(connection, send_id)
+        rule = RetryRule(attempts, first_wait_s=100)
+        assert not commitments.send_again(connection, send_id, "refused", rule)
+        row = _row(connection, send_id)
+    assert (row.state, row.commitment, row.reason) == ("failed", "failed", "refused")
+
+
+def test_the_reasons_of_the_sending_are_forgotten_once_it_is_sent(engine: Engine) -> None:
+    with engine.begin() as connection:
+        queue_report(connection, "1.2.3", b"report")
+        connection.execute(text("UPDATE sends SET reason = 'no answer'"))
+        row = SENDS.claim(connection, node=NODE, lease_s=60)
+        assert row is not None
+        sends.sent(connection, row, TAKEN, commitment_wanted=True)
+        assert _row(connection, row.id).reason is None
 
 
 def test_a_send_that_is_queued_again_is_not_asked_for(engine: Engine) -> None:

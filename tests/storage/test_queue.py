@@ -70,9 +70,15 @@ def test_tries_are_bounded_and_wait_longer_each_time(engine: Engine) -> None:
         assert JOBS.count_by_state(connection) == {"failed": 1}
 
 
-@pytest.mark.parametrize(("attempts", "expected"), [(1, 5.0), (2, 10.0), (3, 20.0), (30, 3600.0)])
+@pytest.mark.parametrize(
+    ("attempts", "expected"), [(1, 5.0), (2, 10.0), (3, 20.0), (30, 3600.0), (1100, 3600.0)]
+)
 def test_the_wait_doubles_up_to_an_hour(attempts: int, expected: float) -> None:
     assert RetryRule(attempts=40, first_wait_s=5.0).wait_s(attempts) == expected
+
+
+def test_without_a_first_wait_there_is_none_however_often_it_is_tried() -> None:
+    assert RetryRule(attempts=5000, first_wait_s=0.0).wait_s(4999) == 0.0
 
 
 def test_a_listener_wakes_when_work_is_queued(engine: Engine) -> None:

@@ -46,8 +46,10 @@ def test_the_latest_report_is_the_one_made_last(engine: Engine) -> None:
         for number in (1, 2):
             reports.add(connection, _report(study, number))
         latest = reports.latest(connection, study)
-    assert latest is not None
-    assert (latest.revision, latest.picture_dicom) == (2, None)
+        assert latest is not None
+        assert reports.file_of(connection, latest.id) == b"report"
+        assert reports.picture_of(connection, latest.id) is None
+    assert (latest.revision, latest.has_picture, latest.lost_picture) == (2, False, False)
 
 
 def test_no_uid_is_given_twice(engine: Engine) -> None:

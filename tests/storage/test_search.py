@@ -1,5 +1,7 @@
 """The rules of search, against brute force and by hand."""
 
+from dataclasses import asdict, replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,11 +10,11 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import Connection
 
-from storage import labels, search
+from storage import embeddings, labels, search
 from storage.answer import Answer, Label
 from storage.index import VectorIndex
 from storage.labels import LabelLine
-from tests.storage.made import add_study, row_of, space, unit
+from tests.storage.made import add_study, reference, row_of, space, unit
 
 
 def _ask(
@@ -100,7 +102,7 @@ def test_k_hits_come_though_one_patient_fills_the_shortlist(engine: Engine) -> N
         add_study(connection, space(), "1.4", [unit(0, 0, 1, 0)])
         answer = _ask(connection, "1.1", k=2)
         assert sorted(_uids(answer)) == ["1.3", "1.4"]
-        assert len(answer.priors) == 100
+        assert (len(answer.priors), answer.priors_found) == (2, 100)
 
 
 def test_labels_stand_beside_their_hit_and_are_counted(engine: Engine) -> None:
@@ -195,3 +197,33 @@ def test_answers_equal_brute_force(engine: Engine, data: st.DataObject) -> None:
         answer = _ask(connection, "1.0", k=k, dimension=3)
         connection.rollback()
     assert _uids(answer) == _brute_force(vectors, patients, "1.0", k)
+
+
+@pytest.mark.parametrize("said", ["YES", "NO", None])
+def test_an_image_embedded_before_burned_in_annotation_was_read_is_unknown(
+    said: str | None,
+) -> None:
+    image = replace(reference("1.2.1"), burned_in=said)
+    stored = asdict(image)
+    assert embeddings.image_of(stored) == image
+    del stored["burned_in"]
+    assert embeddings.image_of(stored).burned_in == "UNKNOWN"
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 1000])
+def test_of_many_priors_the_most_similar_are_listed_and_all_are_counted(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(search, "PRIORS_AT_ONCE", at_once)
+    with engine.begin() as connection:
+        add_study(connection, space(), "1.1", [unit(1, 0, 0, 0), unit(0, 0, 0, 1)], patient="P")
+        for number in range(7):  # the fourth is the most alike, then the third and the fifth
+            other = unit(1, abs(number - 3) + number / 100, 0, 0)
+            add_study(connection, space(), f"1.2.{number}", [other, unit(0, 0, 1, 0)], patient="P")
+        add_study(connection, space(), "1.3", [unit(0, 1, 0, 0)])
+        answer = _ask(connection, "1.1", k=3)
+    listed = [(hit.rank, hit.study.study_instance_uid) for hit in answer.priors]
+    assert listed == [(1, "1.2.3"), (2, "1.2.2"), (3, "1.2.4")]
+    assert answer.priors[0].image.sop_instance_uid == "1.2.3.1.1"
+    assert answer.priors[0].similarity == pytest.approx(1 / np.hypot(1, 0.03), abs=1e-6)
+    assert (answer.priors_found, answer.count_priors(), len(answer.hits)) == (7, 7, 1)
