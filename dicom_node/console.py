@@ -16,6 +16,7 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "level": answer.level,
         "hits": [_hit_json(hit) for hit in answer.hits],
         "priors": [_hit_json(prior) for prior in answer.priors],
+        "priors_found": answer.count_priors(),
         "label_counts": answer.label_counts(),
     }
 
@@ -60,7 +61,10 @@ def answer_text(answer: Answer) -> str:
     if counts := answer.label_counts():
         parts.append("Labels: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
     if answer.priors:
-        parts.append("Priors of the same patient:\n" + _table(answer.priors))
+        found = answer.count_priors()
+        few = f" (the {len(answer.priors)} most similar of {found})"
+        head = "Priors of the same patient" + (few if found > len(answer.priors) else "")
+        parts.append(f"{head}:\n" + _table(answer.priors))
     return "\n".join(parts)
 
 

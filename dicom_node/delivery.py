@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from dicom_node.outcomes import write_outcome
 from dicom_node.queue_rounds import QueueRounds
+from dicom_node.report.privacy import may_be_told
 from dicom_node.report_sending import send_report
 from dicom_node.scu import NoAnswerError, SendError
 from dicom_node.settings import Settings
@@ -53,6 +54,9 @@ class Delivery:
                 self._give_up_deadly(connection, row)
                 return True
             report = reports.load(connection, row.report_id)
+            if not may_be_told(report.privacy, self._settings.report.privacy):
+                self._keep_back(connection, row, report)
+                return True
         try:
             taken = self._send(row.peer, report)
         except SendError as fault:
@@ -69,6 +73,18 @@ class Delivery:
         reason = f"tried {row.attempts - 1} times: {why}"
         SENDS.failed(connection, row.id, reason)
         log.error("send %d to %s given up: %s", row.id, row.peer, reason)
+
+    def _keep_back(
+        self, connection: Connection, row: Row[*tuple[Any, ...]], report: reports.StoredReport
+    ) -> None:
+        """It names studies of other patients, which the settings forbid by now: no try helps."""
+        uid = report.study_instance_uid
+        reason = (
+            "it was made under report.privacy 'identified', which now is 'pseudonymous': "
+            f"`likeness report {uid} --send {row.peer}` sends a new one"
+        )
+        SENDS.failed(connection, row.id, reason)
+        log.warning("report on %s not sent: %s", uid, reason)
 
     def _sent(
         self,
@@ -111,6 +127,12 @@ class Delivery:
         peer = self._settings.peer_named(peer_name)
         if peer is None:
             raise SendError(f"the settings name no peer {peer_name!r}")
+        if report.picture_sop_instance_uid is not None and report.picture_dicom is None:
+            log.warning(
+                "report on %s goes to %s without its picture, which was removed "
+                "(report.keep_pictures_days)",
+                *(report.study_instance_uid, peer_name),
+            )
         return send_report(
             peer,
             report.dicom,

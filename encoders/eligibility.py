@@ -64,7 +64,8 @@ def left_out_because(header: ImageHeader) -> str | None:
     if reason is not None or header.modality in PROJECTIONS:
         return reason
     if header.modality not in SLICES:
-        return f"modality {header.modality} is not one that is embedded"
+        shown = "".join(c if c.isprintable() else "?" for c in header.modality)
+        return f"modality {shown} is not one that is embedded"
     reasons = [slice_left_out_because(image_type) for image_type in _image_types(header)]
     if None in reasons:
         return None

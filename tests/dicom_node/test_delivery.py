@@ -14,7 +14,7 @@ from pydicom.uid import (
 from sqlalchemy import Engine, Row, text
 
 from dicom_node.delivery import Delivery
-from dicom_node.settings import Peer, Settings, WorkSettings
+from dicom_node.settings import Peer, ReportSettings, Settings, WorkSettings
 from storage import sends
 from storage.queue import SENDS
 from tests.dicom_node.conftest import NODE
@@ -330,3 +330,16 @@ def test_a_send_of_which_the_node_died_each_time_is_a_dead_letter(
         assert not delivery.send_next()
     assert not got.datasets
     assert _send(engine).reason.startswith("tried 3 times: each time the node ended before")
+
+
+def test_a_report_that_names_others_is_kept_back_under_case_numbers(
+    engine: Engine, free_port: int
+) -> None:
+    _queue_report(engine)
+    rules = ReportSettings(privacy="pseudonymous")
+    settings = Settings(peers=(peer_at(free_port),), report=rules)
+    with receiver(free_port) as got:
+        assert Delivery(engine, settings, node=NODE).send_next()
+    assert got.datasets == []
+    assert _send(engine).state == "failed"
+    assert "made under report.privacy 'identified'" in _send(engine).reason

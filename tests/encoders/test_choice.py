@@ -7,6 +7,7 @@ import pytest
 from pydicom import uid
 
 from encoders.choice import choose_images
+from encoders.eligibility import left_out_because
 from encoders.frame_header import FrameHeader
 from encoders.header import ImageHeader
 from tests.encoders.objects import AXIAL, axial_series, header
@@ -196,3 +197,8 @@ def test_sop_classes_that_are_left_out(sop_class: str, expected: str) -> None:
 @pytest.mark.parametrize("modality", ["OT", "NM", "XX"])
 def test_modalities_that_are_left_out(modality: str) -> None:
     assert reason(header(modality=modality)) == f"modality {modality} is not one that is embedded"
+
+
+def test_a_reason_shows_no_control_characters() -> None:
+    reason = left_out_because(header(modality="\x01"))
+    assert reason == "modality ? is not one that is embedded"
