@@ -50,7 +50,7 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "report.sop_class": "the SOP class that reports are made in",
         "report.picture": "whether a picture is made beside each report",
         "report.privacy": "whether reports name similar studies by UID, or by case number",
-        "report.keep_pictures_days": "days that a picture is kept here, longer while a send needs it",
+        "report.keep_pictures_days": "days that a picture is kept; longer while a send needs it",
         "report.send_to": "peers that get what goes to a sender's reports_to, too",
         "work.attempts": "how often a study that fails is tried",
         "work.first_wait_s": "seconds before the second try; doubled each time",
