@@ -17,7 +17,6 @@ from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from dicom_node.report.codes import fit
 from dicom_node.report.device import Device
 from dicom_node.report.evidence import hierarchy, of_image
-from dicom_node.report.fallback import SR_CLASSES
 from dicom_node.report.filing import (
     CaseNumber,
     DocumentReference,
@@ -29,6 +28,7 @@ from dicom_node.report.findings import scheme_items
 from dicom_node.report.items import dataset
 from dicom_node.report.privacy import ShownStudy, priors, similar_studies
 from dicom_node.report.tree import content_tree
+from dicom_node.sop_classes import REPORT_STORAGE
 from storage.answer import Answer
 
 SERIES_NUMBER = 9900
@@ -66,7 +66,7 @@ def make_report(
         sop_instance_uid: the report's own.
         series_instance_uid: its series, in which there is nothing else.
         created: when.
-        sop_class_uid: one of ``SR_CLASSES``; the tree is the same in each.
+        sop_class_uid: one of ``REPORT_STORAGE``; the tree is the same in each.
         refers_to: its predecessor and its picture, where there are such.
         case_number: names the studies of other patients, of which no UID, date or image is told
             then; the patient's own priors stay as they are.
@@ -75,7 +75,7 @@ def make_report(
         ReportError: the answer cannot be put in a report, or the report would not be filed under
             the query's patient and study.
     """
-    if sop_class_uid not in SR_CLASSES:
+    if sop_class_uid not in REPORT_STORAGE:
         raise ReportError(f"{sop_class_uid} is none of the SOP classes that reports are made in")
     header = patient_and_study(answer.query)
     similar, own = similar_studies(answer, case_number), priors(answer)

@@ -10,12 +10,9 @@ from dicom_node.report.filing import ReportError
 from dicom_node.report.items import dataset
 from dicom_node.sop_classes import REPORT_STORAGE
 
-SR_CLASSES = REPORT_STORAGE
-"""The SOP classes that a report can have, from the richest to the plainest."""
-
 
 def as_sop_class(report: Dataset, sop_class_uid: str) -> Dataset:
-    """The report, which is left as it is, as an instance of a plainer class of ``SR_CLASSES``.
+    """The report, which is left as it is, as an instance of a plainer class of ``REPORT_STORAGE``.
 
     Its tree has nothing that the plainest class forbids (PS3.3 A.35.2), so that it stays the same;
     the two data sets share it. The SOP Instance UID is derived from the report's and the class
@@ -23,7 +20,7 @@ def as_sop_class(report: Dataset, sop_class_uid: str) -> Dataset:
     the UID that it was derived to in its time. In its own class a report is what it was.
 
     Raises:
-        ReportError: one of the two classes is none of ``SR_CLASSES``, or the report's is the
+        ReportError: one of the two classes is none of ``REPORT_STORAGE``, or the report's is the
             plainer.
     """
     _assert_plainer(str(report.SOPClassUID), sop_class_uid)
@@ -57,9 +54,9 @@ def derived_uid(sop_instance_uid: str, sop_class_uid: str) -> UID:
 
 
 def _assert_plainer(found: str, wanted: str) -> None:
-    if found not in SR_CLASSES or wanted not in SR_CLASSES:
+    if found not in REPORT_STORAGE or wanted not in REPORT_STORAGE:
         raise ReportError(f"no report of SOP class {found} can be sent as one of {wanted}")
-    if SR_CLASSES.index(UID(wanted)) < SR_CLASSES.index(UID(found)):
+    if REPORT_STORAGE.index(UID(wanted)) < REPORT_STORAGE.index(UID(found)):
         raise ReportError(f"a report of SOP class {found} was not made to be one of {wanted}")
 
 
@@ -81,7 +78,7 @@ def _study(item: Dataset, sop_class_uid: str) -> Dataset:
 def _reference(sop: Dataset, sop_class_uid: str) -> Dataset:
     """A predecessor as the peer has it: derived where it was richer, else as it is."""
     found, uid = sop.ReferencedSOPClassUID, sop.ReferencedSOPInstanceUID
-    richer = SR_CLASSES[: SR_CLASSES.index(UID(sop_class_uid))]
+    richer = REPORT_STORAGE[: REPORT_STORAGE.index(UID(sop_class_uid))]
     if found in richer:
         found, uid = sop_class_uid, derived_uid(uid, sop_class_uid)
     return dataset(ReferencedSOPClassUID=found, ReferencedSOPInstanceUID=uid)

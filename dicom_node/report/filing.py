@@ -49,7 +49,7 @@ class ReportError(Exception):
 
 @dataclass(frozen=True)
 class DocumentReference:
-    """An earlier report that a new one takes the place of (PS3.3 C.17.2, predecessor)."""
+    """A SOP instance that a report names, with its study and series (PS3.3 table C.17-3)."""
 
     study_instance_uid: str
     series_instance_uid: str

@@ -9,12 +9,13 @@ from pydicom.uid import UID, Comprehensive3DSRStorage, ComprehensiveSRStorage, E
 
 from dicom_node.report.document import References
 from dicom_node.report.encoding import report_file
-from dicom_node.report.fallback import SR_CLASSES, as_sop_class
+from dicom_node.report.fallback import as_sop_class
 from dicom_node.report.filing import DocumentReference, ReportError
+from dicom_node.sop_classes import REPORT_STORAGE
 from tests.dicom_node.answers import DX, answer, made, make
 from tests.dicom_node.report_kinds import PREDECESSOR
 
-PAIRS = list(combinations(SR_CLASSES, 2))
+PAIRS = list(combinations(REPORT_STORAGE, 2))
 
 
 @pytest.mark.parametrize(("rich", "plain"), PAIRS)
@@ -33,8 +34,8 @@ def test_derived_uid_is_valid_and_the_same_each_time() -> None:
     assert first == second
     assert UID(first).is_valid
     assert first.startswith("2.25.")
-    others = {as_sop_class(report, c).SOPInstanceUID for c in SR_CLASSES}
-    assert len(others) == len(SR_CLASSES)
+    others = {as_sop_class(report, c).SOPInstanceUID for c in REPORT_STORAGE}
+    assert len(others) == len(REPORT_STORAGE)
     another = make(answer(), sop_instance_uid="1.2.9.1.2")
     assert as_sop_class(another, EnhancedSRStorage).SOPInstanceUID != first
 

@@ -16,8 +16,9 @@ from pydicom import Dataset
 from dicom_node.received import study_facts
 from dicom_node.report.codes import Private
 from dicom_node.report.encoding import report_file
-from dicom_node.report.fallback import SR_CLASSES, as_sop_class
+from dicom_node.report.fallback import as_sop_class
 from dicom_node.report.privacy import by_rank
+from dicom_node.sop_classes import REPORT_STORAGE
 from storage.answer import Answer, StudyRecord
 from tests.dicom_node.answers import CASE_NUMBER, answer, hit, made, named, number_of
 from tests.dicom_node.objects import STUDY, encoded, radiograph, write_file
@@ -26,7 +27,9 @@ from tests.dicom_node.report_kinds import KINDS
 DCIODVFY, DCENTVFY, DSRDUMP, DSR2HTML = (
     Path("/usr/bin") / name for name in ("dciodvfy", "dcentvfy", "dsrdump", "dsr2html")
 )
-IODS = dict(zip(SR_CLASSES, ("Comprehensive3DSR", "ComprehensiveSR", "EnhancedSR"), strict=True))
+IODS = dict(
+    zip(REPORT_STORAGE, ("Comprehensive3DSR", "ComprehensiveSR", "EnhancedSR"), strict=True)
+)
 ALLOWED = (
     "Unrecognized defined term = <99",  # it knows no private scheme, however it is identified
     "needed to build DICOMDIR",  # a query without name or id has none
@@ -75,7 +78,7 @@ def complaints(path: Path, iod: str) -> list[str]:
 @pytest.mark.skipif(not DCIODVFY.exists(), reason="dciodvfy (package dicom3tools) is not here")
 def test_dciodvfy_finds_nothing_to_complain_about(written: Written, tmp_path: Path) -> None:
     found = written.report.SOPClassUID
-    for plainer in SR_CLASSES[SR_CLASSES.index(found) :]:
+    for plainer in REPORT_STORAGE[REPORT_STORAGE.index(found) :]:
         path = tmp_path / "plainer.dcm"
         path.write_bytes(report_file(as_sop_class(written.report, plainer)))
         assert complaints(path, IODS[plainer]) == []

@@ -4,9 +4,10 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, Row, text
 from sqlalchemy.exc import DBAPIError
 
 from dicom_node.queue_rounds import QueueRounds
@@ -144,6 +145,11 @@ def _end_other_sessions(engine: Engine) -> None:
         )
 
 
+def _claim(engine: Engine) -> Row[*tuple[Any, ...]] | None:
+    with engine.begin() as connection:
+        return JOBS.claim(connection, node=NODE, lease_s=3600)
+
+
 def test_a_try_that_the_database_ended_does_not_count(engine: Engine, quick: None) -> None:
     """Its connections are ended in the midst of it, five times: it is still the first try."""
     _queue_job(engine)
@@ -151,8 +157,7 @@ def test_a_try_that_the_database_ended_does_not_count(engine: Engine, quick: Non
     attempts: list[int] = []
 
     def work_next() -> bool:
-        with engine.begin() as connection:
-            job = JOBS.claim(connection, node=NODE, lease_s=3600)
+        job = _claim(engine)
         if job is None:
             return False
         attempts.append(job.attempts)
@@ -177,8 +182,7 @@ def test_a_try_that_the_disk_ended_does_not_count_and_does_not_wait_for_its_leas
     attempts: list[int] = []
 
     def work_next() -> bool:
-        with engine.begin() as connection:
-            job = JOBS.claim(connection, node=NODE, lease_s=3600)
+        job = _claim(engine)
         if job is None:
             return False
         attempts.append(job.attempts)
