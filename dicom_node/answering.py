@@ -13,6 +13,7 @@ from dicom_node.settings import Settings
 from storage import audit, case_numbers, pictures, reports, search, studies, study_work
 from storage.answer import Answer, SpaceSummary, StudyRecord
 from storage.embeddings import NewEmbedding
+from storage.filters import NO_FILTERS, Filters
 from storage.index import VectorIndex
 
 
@@ -71,6 +72,7 @@ def ask(
     settings: Settings,
     asked_by: str,
     k: int | None = None,
+    filters: Filters = NO_FILTERS,
 ) -> Answer:
     """The answer for an indexed study, written into the audit.
 
@@ -83,6 +85,7 @@ def ask(
         space=space,
         k=settings.search.k if k is None else k,
         level=settings.search.level,
+        filters=filters,
     )
     return _answer(connection, index, question, asked_by=asked_by)
 

@@ -1,6 +1,5 @@
 """Reports on demand: found, made and queued for sending, for the command line and for HTTP."""
 
-import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,9 +9,9 @@ from sqlalchemy.engine import Connection
 from dicom_node import answering, asking
 from dicom_node.report.privacy import may_be_told
 from dicom_node.settings import Settings
-from storage import embeddings, reports, studies
-from storage.answer import Answer, SpaceSummary
-from storage.index import VectorIndex
+from dicom_node.shared_index import SharedIndex
+from storage import reports, studies
+from storage.answer import Answer
 from storage.reports import ReportName, SendState
 from storage.search import SearchError
 from storage.studies import StudyState
@@ -65,17 +64,15 @@ class Standing:
 
 
 class Reporting:
-    """Finds and makes reports; it may be used by several threads at once.
+    """Finds and makes reports; it may be used by several threads at once."""
 
-    The index is kept from one question to the next, beside its owner's, and caught up for each.
-    """
-
-    def __init__(self, engine: Engine, settings: Settings, *, node: str) -> None:
+    def __init__(
+        self, engine: Engine, settings: Settings, *, node: str, index: SharedIndex | None = None
+    ) -> None:
         self._engine = engine
         self._settings = settings
         self._node = node
-        self._index: VectorIndex | None = None
-        self._one_question = threading.Lock()  # FAISS must not be written while it is searched
+        self._index = index or SharedIndex(settings)
 
     def newest(self, study_uid: str) -> Standing:
         """Where a study stands, with the report on its current revision.
@@ -109,7 +106,7 @@ class Reporting:
             ReportError: the answer cannot be put in a report.
         """
         receivers = self.receivers(peers)  # before a report is made for nothing
-        with self._one_question, self._engine.begin() as connection:
+        with self._engine.begin() as connection:
             standing = self._standing(connection, study_uid)
             if not _is_settled(standing, again=again):
                 standing = self._make(connection, standing, asked_by=asked_by, again=again)
@@ -135,14 +132,15 @@ class Reporting:
 
     def _ask(self, connection: Connection, study_id: int, *, asked_by: str) -> Answer:
         space = asking.space_in_use(connection)
-        return answering.ask(
-            connection,
-            self._caught_up(connection, space),
-            study_id,
-            space=space,
-            settings=self._settings,
-            asked_by=asked_by,
-        )
+        with self._index.of(connection, space) as index:
+            return answering.ask(
+                connection,
+                index,
+                study_id,
+                space=space,
+                settings=self._settings,
+                asked_by=asked_by,
+            )
 
     def _keep(self, connection: Connection, answer: Answer) -> bool:
         kept = answering.keep_report(
@@ -166,20 +164,6 @@ class Reporting:
         if report is None:
             return standing
         return replace(standing, sends=reports.sends_of(connection, report.id))
-
-    def _caught_up(self, connection: Connection, space: SpaceSummary) -> VectorIndex:
-        index = self._index
-        if (
-            index is None
-            or index.space_id != space.id
-            or index.watermark > embeddings.last_change(connection)  # the database was restored
-        ):
-            self._index = None  # never two of them in memory
-            index = asking.read_only_index(connection, self._settings, space)
-        else:
-            index.catch_up(connection)
-        self._index = index
-        return index
 
     def receivers(self, names: Collection[str] | None) -> list[str]:
         """The peers to send to: those named, else those that get every report by the settings.

@@ -138,16 +138,35 @@ class PressureSettings(Section):
 
 
 class HttpSettings(Section):
-    """Where the node speaks HTTP: reports and their pictures, liveness, metrics. None: nowhere."""
+    """Where the node speaks HTTP: answers, pages, reports, metrics. Port None: nowhere.
+
+    Callers show a token (``likeness token create``); with ``loopback_without_token`` those on this
+    machine need none. ``certificate`` and ``key`` (PEM files) make it HTTPS.
+    """
 
     bind: str = "127.0.0.1"
     port: Annotated[Port | None, NotSet] = 11180
+    loopback_without_token: bool = False
+    certificate: Annotated[Path | None, NotSet] = None
+    key: Annotated[Path | None, NotSet] = None
 
     @model_validator(mode="after")
-    def _this_machine_only(self) -> Self:
-        if not _is_loopback(self.bind):
-            raise ValueError("http.bind: only this machine (127.0.0.1); it has no authentication")
+    def _both_or_none(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("HTTPS needs http.certificate and http.key")
         return self
+
+    @property
+    def is_readable_on_the_network(self) -> bool:
+        """True if tokens and images would cross a network unencrypted."""
+        return self.certificate is None and not _is_loopback(self.bind)
+
+
+class PageSettings(Section):
+    """What a reader's page looks like at first; a reader may choose otherwise in the browser."""
+
+    theme: Literal["dark", "light"] = "dark"
+    scores: bool = True
 
 
 class EncoderSettings(Section):
@@ -247,6 +266,7 @@ class Settings(Section):
     dicom: DicomSettings = DicomSettings()
     tls: TlsSettings = TlsSettings()
     http: HttpSettings = HttpSettings()
+    page: PageSettings = PageSettings()
     study: StudySettings = StudySettings()
     spool: SpoolSettings = SpoolSettings()
     pressure: PressureSettings = PressureSettings()

@@ -113,12 +113,16 @@ class VectorIndex:
             )
         self.watermark = batch[-1].change
 
-    def search(self, vector: NDArray[np.float32], k: int) -> list[Neighbour]:
+    def search(
+        self, vector: NDArray[np.float32], k: int, *, among: NDArray[np.int64] | None = None
+    ) -> list[Neighbour]:
         """The ``k`` nearest vectors, or all where fewer are held, nearest first.
 
         Args:
             vector: float32, shape (dimension,), unit length.
             k: at least 1.
+            among: the embedding ids to search, shape (n,); None for all. Ids that are not held
+                are as if they were not there.
 
         Raises:
             ValueError: the vector has another shape or is not finite, or k is below 1.
@@ -127,13 +131,21 @@ class VectorIndex:
             raise ValueError(f"a query needs {self.dimension} finite numbers, got {vector.shape}")
         if k < 1:
             raise ValueError(f"k is {k}; ask for at least one neighbour")
-        if self.count == 0:
+        most = self.count if among is None else min(self.count, len(among))
+        if most == 0:
             return []
-        cosines, keys = self._faiss.search(vector[np.newaxis], min(k, self.count))
+        chosen = None if among is None else _only(among)
+        cosines, keys = self._faiss.search(vector[np.newaxis], min(k, most), params=chosen)
         return [
             Neighbour(int(key), 1.0 - float(cosine))
             for key, cosine in zip(keys[0], cosines[0], strict=True)
+            if key >= 0  # FAISS fills up with -1
         ]
+
+
+def _only(ids: NDArray[np.int64]) -> Any:
+    parameters: Any = faiss.SearchParameters
+    return parameters(sel=faiss.IDSelectorBatch(np.ascontiguousarray(ids, dtype=np.int64)))
 
 
 def snapshot_path(folder: Path, space_id: str) -> Path:

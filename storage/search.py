@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from storage import embeddings, labels, studies
 from storage.answer import Answer, Hit, ImageReference, SpaceSummary, StudyRecord
+from storage.filters import NO_FILTERS, Filters
 from storage.index import VectorIndex
 from storage.tables import Embedding, Study
 
@@ -44,13 +45,17 @@ class QueryImage:
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked: the study, its images, how many hits, and the level for "similar"."""
+    """What is asked: the study, its images, how many hits, and the level for "similar".
+
+    ``filters`` narrow the hits, not the patient's priors, which are listed whatever they are.
+    """
 
     study: StudyRecord
     images: Sequence[QueryImage]
     space: SpaceSummary
     k: int
     level: float
+    filters: Filters = NO_FILTERS
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,13 @@ class _Found:
 
 
 def question_of_study(
-    connection: Connection, study_id: int, *, space: SpaceSummary, k: int, level: float
+    connection: Connection,
+    study_id: int,
+    *,
+    space: SpaceSummary,
+    k: int,
+    level: float,
+    filters: Filters = NO_FILTERS,
 ) -> Question:
     """Asks with the vectors that an indexed study has in ``space``.
 
@@ -86,7 +97,7 @@ def question_of_study(
             "it is not indexed yet, was only to be answered, or failed; `likeness failed` tells"
         )
     images = [QueryImage(entry.image, entry.vector) for entry in stored]
-    return Question(study, images, space, k, level)
+    return Question(study, images, space, k, level, filters)
 
 
 def answer(connection: Connection, index: VectorIndex, question: Question) -> Answer:
@@ -113,6 +124,7 @@ def answer(connection: Connection, index: VectorIndex, question: Question) -> An
         level=question.level,
         hits=_unless_unlike([hit for hit, _ in hits], question.level),
         priors=tuple(hit for hit, _ in _hits(connection, index, own)),
+        filters=question.filters.told(),
         priors_found=priors_found,
     )
 
@@ -137,10 +149,15 @@ def _best(found: Iterable[Iterable[_Found]]) -> list[_Found]:
 def _similar(
     connection: Connection, index: VectorIndex, question: Question, image: QueryImage
 ) -> list[_Found]:
-    """At least the k best studies for one image: the shortlist widens until that is certain."""
+    """At least the k best studies for one image: the shortlist widens until that is certain.
+
+    What filters leave is resolved in SQL first and searched exactly, so that a rare combination
+    is found however far down it stands.
+    """
     wanted = max(SHORTLIST, 4 * question.k)
+    among = _filtered(connection, question, image) if question.filters else None
     while True:
-        neighbours = index.search(image.vector, wanted)
+        neighbours = index.search(image.vector, wanted, among=among)
         keys = [neighbour.key for neighbour in neighbours]
         found = _best([_comparable(connection, index, question, image, keys)])
         if len(neighbours) < wanted:
@@ -149,6 +166,17 @@ def _similar(
         if len(found) >= question.k and found[question.k - 1].similarity > certain:
             return found
         wanted *= 4
+
+
+def _filtered(connection: Connection, question: Question, image: QueryImage) -> NDArray[np.int64]:
+    """The ids of the comparable vectors of other patients that the filters leave."""
+    rows = connection.execute(
+        select(Embedding.id)
+        .join(Study, Study.id == Embedding.study_id)
+        .where(*_same_kind(question, image), not_(_same_patient(question.study)))
+        .where(*question.filters.conditions())
+    )
+    return np.fromiter(rows.scalars(), dtype=np.int64)
 
 
 def _comparable(
@@ -263,6 +291,7 @@ def _count_searched(connection: Connection, question: Question) -> int:
             Embedding.modality_group.in_(groups),
             Embedding.vector.is_not(None),
             not_(_same_patient(question.study)),
+            *question.filters.conditions(),
         )
     ).scalar_one()
 

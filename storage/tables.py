@@ -29,6 +29,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 STUDY_STATES = ("open", "queued", "indexed", "answered", "failed")
 QUEUE_STATES = ("queued", "running", "done", "failed")
 COMMITMENTS = ("wanted", "asked", "committed", "failed")
+VERDICTS = ("similar", "not similar")
 
 
 def _one_of(column: str, states: tuple[str, ...]) -> str:
@@ -380,3 +381,43 @@ class CaseLookup(Base):
     asked_by: Mapped[str]
     case_number: Mapped[str]
     found: Mapped[list[str]]
+
+
+class Token(Base):
+    """An access token of the HTTP service, by the digest of its secret."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[int] = _identity()
+    name: Mapped[str] = mapped_column(unique=True)
+    scopes: Mapped[list[str]]
+    sha256: Mapped[bytes] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = _now()
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+
+class Feedback(Base):
+    """A reader's verdict on a hit; it goes with either of the two studies.
+
+    ``given_by`` is the reader as the audit names him; ``rank`` and ``filters`` are those of the
+    answer that he saw.
+    """
+
+    __tablename__ = "feedback"
+    __table_args__ = (
+        CheckConstraint(_one_of("verdict", VERDICTS), name="verdict"),
+        UniqueConstraint("query_study_id", "hit_study_id", "given_by"),
+        Index("ix_feedback_hit", "hit_study_id"),
+    )
+
+    id: Mapped[int] = _identity()
+    query_study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
+    hit_study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
+    verdict: Mapped[str]
+    given_by: Mapped[str]
+    space_id: Mapped[str | None]
+    rank: Mapped[int | None]
+    filters: Mapped[dict[str, Any]]
+    given_at: Mapped[datetime] = _now()

@@ -1,0 +1,42 @@
+"""One index in memory for all who ask in this process, beside its owner's."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.engine import Connection
+
+from dicom_node import asking
+from dicom_node.settings import Settings
+from storage import embeddings
+from storage.answer import SpaceSummary
+from storage.index import VectorIndex
+
+
+class SharedIndex:
+    """The index, loaded with the first question and caught up for each."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._index: VectorIndex | None = None
+        self._one_question = threading.Lock()  # FAISS must not be written while it is searched
+
+    @contextmanager
+    def of(self, connection: Connection, space: SpaceSummary) -> Iterator[VectorIndex]:
+        """The index of a space as the database now is; nobody else asks while the block runs."""
+        with self._one_question:
+            yield self._caught_up(connection, space)
+
+    def _caught_up(self, connection: Connection, space: SpaceSummary) -> VectorIndex:
+        index = self._index
+        if (
+            index is None
+            or index.space_id != space.id
+            or index.watermark > embeddings.last_change(connection)  # the database was restored
+        ):
+            self._index = None  # never two of them in memory
+            index = asking.read_only_index(connection, self._settings, space)
+        else:
+            index.catch_up(connection)
+        self._index = index
+        return index

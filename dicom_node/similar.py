@@ -1,0 +1,64 @@
+"""The question of the HTTP service and its page: which studies are like this one?"""
+
+from sqlalchemy import Engine
+
+from dicom_node import answering, asking
+from dicom_node.reporting import UnknownStudyError
+from dicom_node.settings import Settings
+from dicom_node.shared_index import SharedIndex
+from storage import studies
+from storage.answer import Answer
+from storage.filters import NO_FILTERS, Filters
+from storage.studies import StudyState
+
+
+class Similar:
+    """Asks for studies of the archive; it may be used by several threads at once."""
+
+    def __init__(self, engine: Engine, settings: Settings, *, index: SharedIndex) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._index = index
+
+    def state(self, study_uid: str) -> StudyState:
+        """Where a study stands.
+
+        Raises:
+            UnknownStudyError: it is not here.
+        """
+        with self._engine.connect() as connection:
+            state = studies.state_of(connection, study_uid)
+        if state is None:
+            raise UnknownStudyError(f"study {study_uid} is not in this archive")
+        return state
+
+    def ask(
+        self,
+        study_uid: str,
+        *,
+        asked_by: str,
+        k: int | None = None,
+        filters: Filters = NO_FILTERS,
+    ) -> Answer | StudyState:
+        """The answer, written into the audit; where the study stands if it is not indexed.
+
+        Raises:
+            UnknownStudyError: the study is not here.
+            SearchError: it cannot be asked with; the message says why.
+        """
+        state = self.state(study_uid)
+        if state.state in {"open", "queued", "failed"}:
+            return state
+        with self._engine.begin() as connection:
+            space = asking.space_in_use(connection)
+            with self._index.of(connection, space) as index:
+                return answering.ask(
+                    connection,
+                    index,
+                    state.id,
+                    space=space,
+                    settings=self._settings,
+                    asked_by=asked_by,
+                    k=k,
+                    filters=filters,
+                )
