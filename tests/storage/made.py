@@ -1,6 +1,7 @@
 """Made studies and vectors for the tests of storage."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,9 +10,10 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import Connection
 
-from storage import embeddings, reports, studies
-from storage.answer import ImageReference, SpaceSummary
+from storage import embeddings, labels, reports, studies
+from storage.answer import ImageReference, Label, SpaceSummary
 from storage.embeddings import NewEmbedding
+from storage.labels import LabelLine
 from storage.reports import NewReport
 from storage.studies import ReceivedInstance
 
@@ -78,6 +80,42 @@ def row_of(connection: Connection, study: str) -> int:
     state = studies.state_of(connection, study)
     assert state is not None
     return state.id
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a study tells of itself, its image and its findings."""
+
+    uid: str
+    vector: NDArray[np.float32]
+    modality: str = "CR"
+    body_part: str | None = None
+    view: str | None = None
+    sex: str | None = None
+    age: int | None = None
+    study_date: str | None = None
+    labels: tuple[str, ...] = ()
+
+
+def add_told(connection: Connection, in_space: SpaceSummary, told: Told) -> int:
+    """An indexed study of one image, by a patient of its own, that tells this; its row."""
+    arrived = replace(
+        received(told.uid, f"{told.uid}.1.1", patient=told.uid),
+        sex=told.sex,
+        age=told.age,
+        study_date=told.study_date,
+    )
+    studies.record(connection, arrived, received_by=NODE)
+    image = replace(
+        reference(f"{told.uid}.1.1", told.modality), body_part=told.body_part, view=told.view
+    )
+    embeddings.use_space(connection, in_space)
+    study_id = row_of(connection, told.uid)
+    new = [NewEmbedding(image, told.vector, b"png", {})]
+    embeddings.replace(connection, space=in_space, study_id=study_id, new=new)
+    lines = [LabelLine(told.uid, Label(name)) for name in told.labels]
+    labels.store(connection, lines, source="made")
+    return study_id
 
 
 def add_study(
