@@ -3,8 +3,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-SYSTEM_PACKAGES := dcmtk dicom3tools libgdcm-tools openssl orthanc orthanc-python orthanc-webviewer stunnel4 chromium
-JUDGES := /usr/bin/storescu /usr/bin/dciodvfy /usr/bin/gdcmscu /usr/bin/openssl /usr/sbin/Orthanc /usr/share/orthanc/plugins/libOrthancPython.so /usr/share/orthanc/plugins/libOrthancWebViewer.so /usr/bin/stunnel4 /usr/bin/chromium
+SYSTEM_PACKAGES := dcmtk dicom3tools libgdcm-tools openssl orthanc orthanc-python orthanc-webviewer stunnel4 chromium docker-compose
+JUDGES := /usr/bin/storescu /usr/bin/dciodvfy /usr/bin/gdcmscu /usr/bin/openssl /usr/sbin/Orthanc /usr/share/orthanc/plugins/libOrthancPython.so /usr/share/orthanc/plugins/libOrthancWebViewer.so /usr/bin/stunnel4 /usr/bin/chromium /usr/bin/docker-compose
 
 .PHONY: help
 help:  ## what can be made

@@ -50,6 +50,10 @@ data_folder = "."
 ae_title = "LIKENESS"
 port = $node_port
 
+[http]
+port = $http_port
+loopback_without_token = true   # the page below opens in a browser of this machine
+
 [study]
 close_after_s = 2
 
@@ -81,7 +85,8 @@ NEXT_STEPS = Template(
     """
 The node keeps running (Ctrl-C stops it). Everything lies in $folder: the settings in
 likeness.toml, its log in node.log, the answer above in report.dcm (Structured Report) and
-picture.png, which is the one to look at.
+picture.png, which is the one to look at. The same as a page, with filters:
+  $page
 
 Ask with an image of your own:
   $command --settings $settings search YOUR_FILE.dcm
@@ -120,8 +125,9 @@ def run_demo(folder: Path, count: int, *, once: bool, say: Say) -> int:
     demo = _prepare(folder)
     with _running_node(demo):
         _fill(demo, count)
-        say(_ask(demo))
-        say(_next_steps(demo))
+        question = make_study(_count_studies(demo), modality="DX")
+        say(_ask(demo, question))
+        say(_next_steps(demo, question))
         if not once:
             _until_interrupted()
     return 0
@@ -135,9 +141,11 @@ def _prepare(folder: Path) -> _Demo:
         # The node's port may be set from outside; the others only need to be free.
         port = int(os.environ.get("LIKENESS_DICOM_PORT", "11112"))
         asker, viewer = _free_ports(2, besides=port)
+        http = int(os.environ.get("LIKENESS_HTTP_PORT") or "11180")
         path.write_text(
             SETTINGS.substitute(
                 node_port=port,
+                http_port=http,
                 asker_port=asker,
                 viewer_port=viewer,
                 archive_ae=ARCHIVE_AE,
@@ -231,11 +239,13 @@ def _wait_until_worked(demo: _Demo, uids: list[str]) -> None:
             time.sleep(LOOK_S)
 
 
-def _ask(demo: _Demo) -> str:
-    """Sends a new study as the asker, waits for its report, and returns the answer as text."""
+def _count_studies(demo: _Demo) -> int:
     with open_database(demo.settings) as engine, engine.connect() as connection:
-        index = sum(studies.count_by_state(connection).values())
-    question = make_study(index, modality="DX")
+        return sum(studies.count_by_state(connection).values())
+
+
+def _ask(demo: _Demo, question: SyntheticStudy) -> str:
+    """Sends a new study as the asker, waits for its report, and returns the answer as text."""
     arrived: queue.SimpleQueue[Dataset] = queue.SimpleQueue()
     with _report_receiver(demo.asker_port, arrived):
         sender = StoreSender(demo.settings.dicom, calling_ae=ASKING_AE)
@@ -281,13 +291,17 @@ def _report_receiver(port: int, arrived: "queue.SimpleQueue[Dataset]") -> Iterat
         server.shutdown()
 
 
-def _next_steps(demo: _Demo) -> str:
+def _next_steps(demo: _Demo, question: SyntheticStudy) -> str:
     viewer = demo.settings.peer_named("viewer")
+    http = demo.settings.http
     return NEXT_STEPS.substitute(
         folder=demo.folder,
         settings=demo.settings_path,
         command=Path(sys.argv[0]) if Path(sys.argv[0]).name == "likeness" else "likeness",
         node_port=demo.settings.dicom.port,
+        page="(none: http.port is not set)"
+        if http.port is None
+        else f"http://{http.bind}:{http.port}/ui/studies/{question.study_instance_uid}",
         viewer_port=viewer.port if viewer else 11113,
     )
 

@@ -106,10 +106,17 @@ def test_the_demo_ends_in_a_printed_answer(tmp_path: Path) -> None:
         text=True,
         check=False,
         timeout=240,
-        env={**os.environ, "LIKENESS_DICOM_PORT": str(find_free_port())},
+        env={
+            **os.environ,
+            "LIKENESS_DICOM_PORT": str(find_free_port()),
+            "LIKENESS_HTTP_PORT": str(find_free_port()),
+        },
     )
     assert done.returncode == 0, done.stderr
     assert "The report came back" in done.stdout
+    assert re.search(
+        r"^ +http://127\.0\.0\.1:\d+/ui/studies/2\.25\.\d+$", done.stdout, re.MULTILINE
+    )
     assert re.search(r"^1 +\S+ +\d\.\d{4} ", done.stdout, re.MULTILINE)
     assert dciodvfy_errors(tmp_path / "run" / "report.dcm") == []
     with Image.open(tmp_path / "run" / "picture.png") as picture:
