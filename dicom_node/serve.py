@@ -17,7 +17,8 @@ from dicom_node.commitment import StorageCommitment
 from dicom_node.database import NodeDatabase, node_database
 from dicom_node.delivery import Delivery
 from dicom_node.http.app import make_app
-from dicom_node.http.reports import report_routes
+from dicom_node.http.door import finder
+from dicom_node.http.routes import archive_routes
 from dicom_node.http.service import HttpService
 from dicom_node.identity import device_uid
 from dicom_node.intake import Intake
@@ -25,7 +26,6 @@ from dicom_node.metrics import Metrics, metrics_of
 from dicom_node.precedence import behind
 from dicom_node.queue_watch import QueueWatch
 from dicom_node.receiver import Receiver
-from dicom_node.reporting import Reporting
 from dicom_node.retention import Retention
 from dicom_node.rounds import StoppedWaitingError
 from dicom_node.settings import Settings
@@ -193,7 +193,13 @@ def _http(settings: Settings, parts: _Parts) -> HttpService:
         away = {} if figures.answers(looking) else {"database": "it does not answer"}
         return {**parts.dead(), **away}
 
-    node = device_uid(settings.data_folder)
-    more = report_routes(Reporting(parts.database.engine, settings, node=node))
-    app = make_app(alive=parts.dead, ready=missing, scrape=parts.metrics.text, more=more)
+    engine, node = parts.database.engine, device_uid(settings.data_folder)
+    app = make_app(
+        alive=parts.dead,
+        ready=missing,
+        scrape=parts.metrics.text,
+        find_token=finder(engine),
+        loopback_without_token=settings.http.loopback_without_token,
+        more=archive_routes(engine, settings, node=node),
+    )
     return HttpService(settings.http, app)

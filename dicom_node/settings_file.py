@@ -107,6 +107,7 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
         update={
             "data_folder": folder / settings.data_folder.expanduser(),
             "encoder": _absolute(settings.encoder, folder),
+            "http": _absolute(settings.http, folder),
             "tls": _absolute(settings.tls, folder),
         }
     )

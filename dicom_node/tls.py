@@ -69,8 +69,10 @@ class _CallingSocket(ssl.SSLSocket):
         return ConnectionError(context.fault)
 
 
-def server_context(tls: TlsSettings) -> ssl.SSLContext:
+def server_context(tls: TlsSettings, section: str = "tls") -> ssl.SSLContext:
     """What a receiver wraps its connections in; peers must show a certificate if so set.
+
+    ``section`` is the one of the settings that the files stand in, for what is said of them.
 
     An expired certificate of ours is logged and used: whether that matters is for the callers to
     judge, who check it, and to refuse to start would shut the doors that do work as well.
@@ -80,12 +82,12 @@ def server_context(tls: TlsSettings) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _set_profile(context)
-    _load_own(context, tls)
+    _load_own(context, tls, section)
     if tls.client_certificates:
         _load_trusted(context, tls)
         context.verify_mode = ssl.CERT_REQUIRED
     context.num_tickets = 0
-    _warn_if_expired(tls)
+    _warn_if_expired(tls, section)
     return context
 
 
@@ -104,7 +106,7 @@ def client_context(tls: TlsSettings) -> CallingContext:
     context.sslsocket_class = _CallingSocket
     _load_trusted(context, tls)
     if tls.certificate is not None:
-        _load_own(context, tls)
+        _load_own(context, tls, "tls")
     return context
 
 
@@ -114,17 +116,17 @@ def _set_profile(context: ssl.SSLContext) -> None:
     context.options |= _OPTIONS
 
 
-def _load_own(context: ssl.SSLContext, tls: TlsSettings) -> None:
-    certificate = _pem("certificate", tls.certificate, "-----BEGIN CERTIFICATE-----")
-    key = _pem("key", tls.key, "PRIVATE KEY-----")
+def _load_own(context: ssl.SSLContext, tls: TlsSettings, section: str) -> None:
+    certificate = _pem(f"{section}.certificate", tls.certificate, "-----BEGIN CERTIFICATE-----")
+    key = _pem(f"{section}.key", tls.key, "PRIVATE KEY-----")
     try:
         context.load_cert_chain(certificate, key, password=_no_password)
     except ssl.SSLError as fault:
-        raise TlsError(_why_not_loaded(fault, certificate, key)) from fault
+        raise TlsError(_why_not_loaded(fault, section, certificate, key)) from fault
 
 
 def _load_trusted(context: ssl.SSLContext, tls: TlsSettings) -> None:
-    trusted = _pem("trusted", tls.trusted, "-----BEGIN CERTIFICATE-----")
+    trusted = _pem("tls.trusted", tls.trusted, "-----BEGIN CERTIFICATE-----")
     try:
         context.load_verify_locations(trusted)
     except ssl.SSLError as fault:
@@ -137,20 +139,20 @@ def _load_trusted(context: ssl.SSLContext, tls: TlsSettings) -> None:
 def _pem(setting: str, path: Path | None, mark: str) -> Path:
     """The path, if a PEM file with ``mark`` is there; OpenSSL's own words name no file."""
     if path is None:
-        raise TlsError(f"tls.{setting} is not set; name the PEM file")
+        raise TlsError(f"{setting} is not set; name the PEM file")
     try:
         text = path.read_text(encoding="latin-1")
     except OSError as fault:
         raise TlsError(
-            f"tls.{setting}: {path} cannot be read: {fault.strerror}; "
+            f"{setting}: {path} cannot be read: {fault.strerror}; "
             "correct the path, or let the node's user read it"
         ) from fault
     if mark not in text:
-        what = "private key" if setting == "key" else "certificate"
-        raise TlsError(f"tls.{setting}: {path} holds no {what} in PEM (`openssl` converts it)")
-    if setting == "key" and "ENCRYPTED" in text:
+        what = "private key" if "PRIVATE" in mark else "certificate"
+        raise TlsError(f"{setting}: {path} holds no {what} in PEM (`openssl` converts it)")
+    if "PRIVATE" in mark and "ENCRYPTED" in text:
         raise TlsError(
-            f"tls.key: {path} is encrypted, and a node that starts by itself can ask nobody for "
+            f"{setting}: {path} is encrypted, and a node that starts by itself can ask nobody for "
             "the passphrase; store the key without (`openssl pkey`), readable by the node only"
         )
     return path
@@ -161,27 +163,32 @@ def _no_password() -> str:
     return ""
 
 
-def _why_not_loaded(fault: ssl.SSLError, certificate: Path, key: Path) -> str:
+def _why_not_loaded(fault: ssl.SSLError, section: str, certificate: Path, key: Path) -> str:
     if fault.reason == "KEY_VALUES_MISMATCH":
-        return f"tls.key: {key} is not the key of tls.certificate {certificate}; name its own"
+        return (
+            f"{section}.key: {key} is not the key of {section}.certificate {certificate}; "
+            "name its own"
+        )
     if fault.reason in {"EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK"}:
         return (
-            f"tls.certificate: {certificate} is too weak ({fault.reason}); have it issued anew, "
+            f"{section}.certificate: {certificate} is too weak ({fault.reason}); have it issued anew, "
             "with an RSA key of 2048 bits or an elliptic curve of 256, and SHA-256"
         )
     return (
-        f"tls.certificate and tls.key: {certificate} and {key} cannot be used ({fault.reason}); "
+        f"{section}.certificate and {section}.key: {certificate} and {key} cannot be used "
+        f"({fault.reason}); "
         "look at them with `openssl x509 -text` and `openssl pkey -check`"
     )
 
 
-def _warn_if_expired(tls: TlsSettings) -> None:
+def _warn_if_expired(tls: TlsSettings, section: str) -> None:
     assert tls.certificate is not None  # it has just been loaded
     ends = expiry(tls.certificate)
     if ends is not None and ends <= datetime.now(UTC):
         log.warning(
-            "tls.certificate: %s has expired on %s; peers that check it will not send. "
+            "%s.certificate: %s has expired on %s; who checks it will not call. "
             "Have it renewed, then start the node again",
+            section,
             tls.certificate,
             ends.date(),
         )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
-from sqlalchemy import Row, func, insert, or_, select, text, update
+from sqlalchemy import Row, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
 from storage.tables import Token as TokenRow
@@ -54,14 +55,16 @@ def create(
         )
     if not scopes or not set(scopes) <= set(SCOPES):
         raise TokenError(f"a token needs one or more of the scopes {', '.join(SCOPES)}")
-    if any(token.name == name for token in every(connection)):
-        raise TokenError(f"there is, or was, a token named {name}: choose another name")
     secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
-    connection.execute(
-        insert(TokenRow).values(
-            name=name, scopes=sorted(scopes), sha256=_digest(secret), expires_at=expires_at
-        )
-    )
+    made = connection.execute(
+        insert(TokenRow)
+        .values(name=name, scopes=sorted(set(scopes)), sha256=_digest(secret))
+        .values(expires_at=expires_at)
+        .on_conflict_do_nothing(index_elements=[TokenRow.name])
+        .returning(TokenRow.id)
+    ).scalar_one_or_none()
+    if made is None:
+        raise TokenError(f"there is, or was, a token named {name}: choose another name")
     return secret
 
 
@@ -70,13 +73,19 @@ def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
+_UNNOTED = or_(
+    TokenRow.last_used_at.is_(None),
+    TokenRow.last_used_at < func.now() - text("interval '1 minute'"),
+)
+
+
 def of_secret(connection: Connection, secret: str) -> Token | None:
     """The token of a secret; None if it is unknown, revoked or expired.
 
     Notes once a minute that it was used.
     """
     row = connection.execute(
-        select(TokenRow).where(
+        select(TokenRow, _UNNOTED.label("unnoted")).where(
             TokenRow.sha256 == _digest(secret),
             TokenRow.revoked_at.is_(None),
             or_(TokenRow.expires_at.is_(None), TokenRow.expires_at > func.now()),
@@ -84,17 +93,9 @@ def of_secret(connection: Connection, secret: str) -> Token | None:
     ).one_or_none()
     if row is None:
         return None
-    connection.execute(
-        update(TokenRow)
-        .where(TokenRow.id == row.id)
-        .where(
-            or_(
-                TokenRow.last_used_at.is_(None),
-                TokenRow.last_used_at < func.now() - text("interval '1 minute'"),
-            )
-        )
-        .values(last_used_at=func.now())
-    )
+    if row._mapping["unnoted"]:
+        noted = update(TokenRow).where(TokenRow.id == row._mapping["id"], _UNNOTED)
+        connection.execute(noted.values(last_used_at=func.now()))
     return _token(row)
 
 

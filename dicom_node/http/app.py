@@ -2,19 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
+from dicom_node.http.door import FindToken, TokenDoor
 from dicom_node.http.openapi import openapi
 from dicom_node.http.problems import failed, problem, refused
 from dicom_node.http.requests import OwnPagesOnly
@@ -31,6 +28,8 @@ def make_app(
     alive: Missing,
     ready: Missing,
     scrape: Callable[[], bytes],
+    find_token: FindToken,
+    loopback_without_token: bool = False,
     more: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """The application.
@@ -39,9 +38,23 @@ def make_app(
         alive: what of the process has died; called in the event loop, so it must not wait.
         ready: what is missing to receive and to answer; it may ask the database.
         scrape: the metrics, in Prometheus' text format 0.0.4.
-        more: further routes.
+        find_token: the live token of a secret; it may ask the database.
+        loopback_without_token: callers from this machine need no token.
+        more: further routes; only those that ``access.NEEDS`` knows can be reached.
     """
+    door = Middleware(
+        TokenDoor, find_token=find_token, loopback_without_token=loopback_without_token
+    )
+    app = Starlette(
+        routes=[*_own_routes(alive, ready, scrape), *more],
+        middleware=[door, Middleware(OwnPagesOnly)],
+        exception_handlers={HTTPException: refused, Exception: failed},
+    )
+    app.router.redirect_slashes = False
+    return app
 
+
+def _own_routes(alive: Missing, ready: Missing, scrape: Callable[[], bytes]) -> list[BaseRoute]:
     async def livez(_request: Request) -> Response:
         return _health(alive())
 
@@ -57,19 +70,12 @@ def make_app(
     async def openapi_json(_request: Request) -> Response:
         return JSONResponse(description)
 
-    app = Starlette(
-        routes=[
-            Route("/livez", livez),
-            Route("/readyz", readyz),
-            Route("/metrics", metrics),
-            Route("/openapi.json", openapi_json),
-            *more,
-        ],
-        middleware=[Middleware(ThisMachineOnly), Middleware(OwnPagesOnly)],
-        exception_handlers={HTTPException: refused, Exception: failed},
-    )
-    app.router.redirect_slashes = False
-    return app
+    return [
+        Route("/livez", livez),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+        Route("/openapi.json", openapi_json),
+    ]
 
 
 def _health(missing: Mapping[str, str]) -> Response:
@@ -80,35 +86,3 @@ def _health(missing: Mapping[str, str]) -> Response:
         "; ".join(f"{part}: {what}" for part, what in missing.items()),
         missing=dict(missing),
     )
-
-
-class ThisMachineOnly:
-    """Answers only requests that are addressed to this machine by a loopback name.
-
-    A web page that a user of this machine opens may have its own host's name resolve to
-    127.0.0.1 (DNS rebinding), and its script would then read what we answer. But its requests
-    carry that host's name.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes a request on, or answers 421 (RFC 9110 15.5.20)."""
-        answer: ASGIApp = self._app
-        if scope["type"] == "http" and not _names_loopback(Headers(scope=scope).get("host")):
-            answer = problem(
-                HTTPStatus.MISDIRECTED_REQUEST, "Call this service as localhost or 127.0.0.1."
-            )
-        await answer(scope, receive, send)
-
-
-def _names_loopback(host: str | None) -> bool:
-    """No host at all comes with HTTP/1.0 only, which no browser speaks."""
-    if host is None:
-        return True
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or ip_address(name).is_loopback
-    except ValueError:
-        return False

@@ -1,15 +1,13 @@
 """The description of the HTTP service for programs, in OpenAPI 3.1."""
 
-from typing import Any
-
-from dicom_node.http.reports import DICOM, PICTURE_PATH, PNG, REPORT_PATH, ReportRequest
-from dicom_node.http.requests import JSON
+from dicom_node.http.access import NEEDS, Need
+from dicom_node.http.caller import MOST_USER_CHARACTERS, USER_HEADER
+from dicom_node.http.openapi_parts import Node, header, problems
+from dicom_node.http.openapi_paths import operations
+from dicom_node.http.openapi_schemas import schemas
 from dicom_node.identity import SOFTWARE_VERSION
 
-Node = dict[str, Any]
-"""A piece of the document, which is JSON."""
-
-PROBLEM = "application/problem+json"
+TOKEN = "token"  # noqa: S105  (the name of the scheme)
 
 _UID: Node = {
     "name": "uid",
@@ -18,10 +16,29 @@ _UID: Node = {
     "description": "Study Instance UID (PS3.5 9.1)",
     "schema": {"type": "string", "pattern": r"^[0-9.]{1,64}$"},
 }
+_NAME: Node = {
+    "name": "name",
+    "in": "path",
+    "required": True,
+    "description": "The name of a file that a page refers to.",
+    "schema": {"type": "string"},
+}
+_USER: Node = {
+    "name": USER_HEADER,
+    "in": "header",
+    "description": "Who asks at the caller's end, for the audit.",
+    "schema": {"type": "string", "pattern": f"^[ -~]{{1,{MOST_USER_CHARACTERS}}}$"},
+}
 
 
 def openapi() -> Node:
     """The whole description; ``make_app`` serves it at /openapi.json."""
+    paths: dict[str, Node] = {}
+    for (method, path), operation in operations().items():
+        need = NEEDS[method, path]  # what the door does not know cannot be described
+        parameters = [entry for entry in (_UID, _NAME) if f"{{{entry['name']}}}" in path]
+        paths.setdefault(path, {"parameters": parameters} if parameters else {})
+        paths[path][method.lower()] = _behind_the_door(operation, need)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -30,142 +47,40 @@ def openapi() -> Node:
             "summary": "Which studies in our archive look like this one? Not a medical device.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": {
-            "/livez": {"get": _get("Whether all parts of the node run.", _health(), 503)},
-            "/readyz": {"get": _get("Whether it receives and answers.", _health(), 503)},
-            "/metrics": {"get": _get("The metrics, for Prometheus.", _content("text/plain"))},
-            "/openapi.json": {"get": _get("This description.", _content(JSON))},
-            REPORT_PATH: _report(),
-            PICTURE_PATH: _picture(),
-        },
-        "components": {"schemas": _schemas()},
+        "paths": paths,
+        "components": {"schemas": schemas(), "securitySchemes": {TOKEN: _token()}},
     }
 
 
-def _report() -> Node:
-    got = {
-        "200": _content(DICOM, JSON, says="The Structured Report, or what is known of it."),
-        "202": _awaited(),
-        **_problems(400, 404, 406, 409, 503),
-    }
-    made = {
-        "200": _state("The report that was there."),
-        "201": _state("A report was made.") | {"headers": {"Location": _header("The report.")}},
-        **_problems(400, 403, 404, 409, 413, 415, 422, 503),
-    }
+def _behind_the_door(operation: Node, need: Need) -> Node:
+    """An operation with what the door asks for and answers (RFC 6750 3)."""
+    responses = operation["responses"]
+    if need == "nothing":
+        return {**operation, "security": [], "responses": _joined(responses, problems(421))}
+    refused = problems(400, 401, 403, 421, 503)
+    refused["401"]["headers"] = {"WWW-Authenticate": header("Says that a token is needed.")}
     return {
-        "parameters": [_UID],
-        "get": {"summary": "The report on a study as it now is.", "responses": got},
-        "post": {
-            "summary": "Makes the report if there is none, and sends it where it never was.",
-            "requestBody": {"content": {JSON: {"schema": _ref("ReportRequest")}}},
-            "responses": made,
-        },
+        **operation,
+        "security": [{TOKEN: [need]}],
+        "parameters": [*operation.get("parameters", []), _USER],
+        "responses": _joined(responses, refused),
     }
 
 
-def _picture() -> Node:
-    responses = {
-        "200": _content(PNG, DICOM, says="The contact sheet, or its Secondary Capture."),
-        "202": _awaited(),
-        **_problems(400, 404, 406, 409, 503),
-    }
+def _joined(responses: Node, more: Node) -> Node:
+    """Both; where a status is in both, its media types are joined."""
+    joined: Node = {**responses}
+    for status, response in more.items():
+        here: Node = joined.get(status) or response
+        joined[status] = {**here, "content": {**here["content"], **response["content"]}}
+    return dict(sorted(joined.items()))
+
+
+def _token() -> Node:
     return {
-        "parameters": [_UID],
-        "get": {"summary": "The picture of the report.", "responses": responses},
+        "type": "http",
+        "scheme": "bearer",
+        "description": "Made by `likeness token create`, with the scope that the operation names; "
+        "a scope includes no other. Where http.loopback_without_token is set, callers from the "
+        "node's own machine that address it as localhost need none.",
     }
-
-
-def _get(summary: str, answer: Node, *faults: int) -> Node:
-    return {"summary": summary, "responses": {"200": answer, **_problems(*faults)}}
-
-
-def _content(*kinds: str, says: str = "Here it is.") -> Node:
-    return {"description": says, "content": {kind: {} for kind in kinds}}
-
-
-def _health() -> Node:
-    schema = {"type": "object", "properties": {"status": {"const": "ok"}}, "required": ["status"]}
-    return {"description": "All is well.", "content": {JSON: {"schema": schema}}}
-
-
-def _state(says: str) -> Node:
-    return {"description": says, "content": {JSON: {"schema": _ref("StudyAndReport")}}}
-
-
-def _awaited() -> Node:
-    retry = {"Retry-After": _header("Seconds.")}
-    return _state("The study is not indexed yet: ask again later.") | {"headers": retry}
-
-
-def _header(says: str) -> Node:
-    return {"description": says, "schema": {"type": "string"}}
-
-
-def _problems(*codes: int) -> Node:
-    content = {PROBLEM: {"schema": _ref("Problem")}}
-    return {str(code): {"description": _FAULTS[code], "content": content} for code in codes}
-
-
-def _ref(name: str) -> Node:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-_FAULTS = {
-    400: "The path names no UID, or the body is no JSON.",
-    403: "A web page of another origin asks.",
-    404: "No such study, report or picture.",
-    406: "It is served in no media type that was asked for.",
-    409: "There is no report, and none can be made: the detail says why.",
-    413: "The body is too long.",
-    415: "The body is not said to be JSON.",
-    422: "The body asks for what there is not.",
-    503: "Something does not answer now, or the study of a POST is not indexed yet: ask again.",
-}
-
-
-def _schemas() -> Node:
-    text, whole = {"type": "string"}, {"type": "integer"}
-    problem = {"type": text, "title": text, "status": whole, "detail": text}
-    send = {
-        "peer": text,
-        "state": {"enum": ["queued", "running", "done", "failed"]},
-        "attempts": whole,
-        "reason": _or_null(text),
-        "taken": _or_null({"type": "array", "items": {"type": "object"}}),
-        "commitment": {"enum": ["wanted", "asked", "committed", "failed", None]},
-    }
-    report = {
-        "sop_class_uid": text,
-        "sop_instance_uid": text,
-        "series_instance_uid": text,
-        "picture_sop_instance_uid": _or_null(text),
-        "picture_is_kept": {"type": "boolean"},
-        "privacy": {"enum": ["identified", "pseudonymous"]},
-        "revision": whole,
-        "predecessor_sop_instance_uid": _or_null(text),
-        "hits": _or_null(whole),
-        "sends": {"type": "array", "items": _ref("Send")},
-    }
-    study = {
-        "study_instance_uid": text,
-        "state": {"enum": ["open", "queued", "indexed", "answered", "failed"]},
-        "reason": _or_null(text),
-        "revision": whole,
-        "report": _or_null(_ref("Report")),
-    }
-    return {
-        "Problem": _object(problem),
-        "Send": _object(send),
-        "Report": _object(report),
-        "StudyAndReport": _object(study),
-        "ReportRequest": ReportRequest.model_json_schema(),
-    }
-
-
-def _object(properties: Node) -> Node:
-    return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def _or_null(schema: Node) -> Node:
-    return {"anyOf": [schema, {"type": "null"}]}

@@ -1,7 +1,6 @@
 """The routes of reports: had as DICOM, as a picture or as JSON, made and sent by POST."""
 
-import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 
@@ -10,43 +9,24 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from dicom_node.http.access import STUDY
 from dicom_node.http.blocking import RETRY, Threads
+from dicom_node.http.caller import caller_of
+from dicom_node.http.disclosure import PRIVATE, log_disclosure
 from dicom_node.http.problems import problem
+from dicom_node.http.refusals import refusals_told
 from dicom_node.http.requests import JSON, preferred, read_body, study_uid
-from dicom_node.report.filing import ReportError
 from dicom_node.report_facts import as_png, facts
-from dicom_node.reporting import (
-    NoPictureError,
-    Reporting,
-    Standing,
-    UnknownPeerError,
-    UnknownStudyError,
-)
-from storage.search import SearchError
-
-log = logging.getLogger(__name__)
+from dicom_node.reporting import Reporting, Standing
 
 DICOM = "application/dicom"
 """PS3.18 8.7.3, RFC 3240."""
 PNG = "image/png"
-REPORT_PATH = "/studies/{uid}/report"
+REPORT_PATH = f"{STUDY}/report"
 PICTURE_PATH = f"{REPORT_PATH}/picture"
 
-Endpoint = Callable[[Request], Awaitable[Response]]
-
-_PRIVATE = {
-    "Cache-Control": "no-store",
-    "Cross-Origin-Resource-Policy": "same-origin",  # no page of others may show it
-    "Vary": "Accept",
-}
+_PRIVATE = {**PRIVATE, "Vary": "Accept"}
 _NO_MORE: Mapping[str, str] = MappingProxyType({})
-_REFUSALS: dict[type[Exception], HTTPStatus] = {
-    UnknownStudyError: HTTPStatus.NOT_FOUND,
-    NoPictureError: HTTPStatus.NOT_FOUND,
-    UnknownPeerError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    SearchError: HTTPStatus.CONFLICT,
-    ReportError: HTTPStatus.CONFLICT,
-}
 
 
 class ReportRequest(BaseModel):
@@ -76,22 +56,9 @@ def report_routes(
         making=Threads("making a report", threads=1, patience_s=making_s),
     )
     return [
-        Route(REPORT_PATH, _refusals_told(door.report), methods=["GET", "POST"]),
-        Route(PICTURE_PATH, _refusals_told(door.picture), methods=["GET"]),
+        Route(REPORT_PATH, refusals_told(door.report), methods=["GET", "POST"]),
+        Route(PICTURE_PATH, refusals_told(door.picture), methods=["GET"]),
     ]
-
-
-def _refusals_told(endpoint: Endpoint) -> Endpoint:
-    """The endpoint, with a problem document for what it raises of ``_REFUSALS``."""
-
-    async def told(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except tuple(_REFUSALS) as fault:
-            status = next(code for kind, code in _REFUSALS.items() if isinstance(fault, kind))
-            return problem(status, str(fault))
-
-    return told
 
 
 class _ReportDoor:
@@ -112,7 +79,7 @@ class _ReportDoor:
             return _none_now(standing)
         if kind == JSON:
             return _told(standing, file)
-        _log_disclosure(request, uid, report.sop_instance_uid)
+        log_disclosure(request, uid, report.sop_instance_uid)
         return _file(file or b"", DICOM, f"{report.sop_instance_uid}.dcm")
 
     async def picture(self, request: Request) -> Response:
@@ -123,7 +90,7 @@ class _ReportDoor:
         if report is None:
             return _none_now(standing)
         picture = await self._reading.run(self._reporting.picture_of, report)
-        _log_disclosure(request, uid, str(report.picture_sop_instance_uid))
+        log_disclosure(request, uid, str(report.picture_sop_instance_uid))
         if kind == DICOM:
             return _file(picture, DICOM, f"{report.picture_sop_instance_uid}.dcm")
         png = await self._reading.run(as_png, picture)
@@ -131,8 +98,8 @@ class _ReportDoor:
 
     async def _post(self, request: Request) -> Response:
         uid, wish = study_uid(request), await read_body(request, ReportRequest)
-        client = "http" if request.client is None else f"http:{request.client.host}"
-        standing, file = await self._making.run(self._make, uid, wish, client)
+        asked_by = caller_of(request).asked_by
+        standing, file = await self._making.run(self._make, uid, wish, asked_by)
         if standing.is_awaited:  # nothing remembers what was asked for: it is to be asked again
             detail = f"{standing.why_no_report()}, and no report was made: POST again later"
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=RETRY)
@@ -144,9 +111,9 @@ class _ReportDoor:
     def _newest(self, uid: str) -> tuple[Standing, bytes | None]:
         return self._with_file(self._reporting.newest(uid))
 
-    def _make(self, uid: str, wish: ReportRequest, client: str) -> tuple[Standing, bytes | None]:
+    def _make(self, uid: str, wish: ReportRequest, asked_by: str) -> tuple[Standing, bytes | None]:
         return self._with_file(
-            self._reporting.make(uid, asked_by=client, again=wish.new, peers=wish.peers)
+            self._reporting.make(uid, asked_by=asked_by, again=wish.new, peers=wish.peers)
         )
 
     def _with_file(self, standing: Standing) -> tuple[Standing, bytes | None]:
@@ -175,8 +142,3 @@ def _told(
 def _file(content: bytes, kind: str, name: str) -> Response:
     headers = {**_PRIVATE, "Content-Disposition": f'inline; filename="{name}"'}
     return Response(content, headers=headers, media_type=kind)
-
-
-def _log_disclosure(request: Request, study: str, document: str) -> None:
-    client = "?" if request.client is None else request.client.host
-    log.info("%s on study %s given over HTTP to %s", document, study, client)

@@ -32,12 +32,17 @@ def study_uid(request: Request) -> str:
         HTTPException: 400, it is no UID.
     """
     uid = str(request.path_params["uid"])
-    if not re.fullmatch(r"[0-9.]{1,64}", uid):
+    if not is_uid(uid):
         raise HTTPException(
             HTTPStatus.BAD_REQUEST,
             "The path names no Study Instance UID: up to 64 digits and dots (PS3.5 9.1).",
         )
     return uid
+
+
+def is_uid(text: str) -> bool:
+    """Whether a text may be a UID as studies come with them."""
+    return re.fullmatch(r"[0-9.]{1,64}", text) is not None
 
 
 def preferred(request: Request, offers: Sequence[str]) -> str:
@@ -69,22 +74,20 @@ def _weight(offer: str, weights: dict[str, float]) -> float:
 
 
 async def read_body(request: Request, model: type[Body]) -> Body:
-    """The JSON body by its model; what the model says by itself where there is no body.
+    """The JSON body by its model; no body says the same as an empty object.
 
     Raises:
         HTTPException: 415 it is no JSON by its type, 413 too long, 400 malformed, 422 not what
             is asked for.
     """
     content = await _bounded(request)
-    if not content:
-        return model()
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind != JSON:
+    if content and kind != JSON:
         raise HTTPException(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Send the body as Content-Type: {JSON}."
         )
     try:
-        return model.model_validate_json(content, strict=True)
+        return model.model_validate_json(content or b"{}", strict=True)
     except ValidationError as fault:
         faults = fault.errors(include_url=False, include_context=False, include_input=False)
         malformed = faults[0]["type"] == "json_invalid"

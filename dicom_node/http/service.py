@@ -10,6 +10,7 @@ from typing import Self
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
 
+from dicom_node.http.https import https_context
 from dicom_node.http.protocol import ImpatientProtocol
 from dicom_node.settings import HttpSettings
 
@@ -42,7 +43,8 @@ class HttpService:
         self, settings: HttpSettings, app: ASGIApp, limits: HttpLimits | None = None
     ) -> None:
         self._settings = settings
-        self._server = Server(_config(app, limits or HttpLimits()))
+        self._config = _config(app, limits or HttpLimits())
+        self._server = Server(self._config)
         self.thread = threading.Thread(target=self._run, name="http", daemon=True)
         self._socket: socket.socket | None = None
 
@@ -51,11 +53,26 @@ class HttpService:
 
         Raises:
             HttpPortTakenError: the address is taken or not ours.
+            TlsError: a file of ``http.certificate`` or ``http.key`` cannot be used.
         """
+        self._config.load()
+        self._config.ssl = https_context(self._settings)  # what its own arguments cannot say
         self._socket = _listen(self._settings)
         self.thread.start()
-        log.info("HTTP service on %s:%d", self._settings.bind, self._settings.port)
+        self._say_where()
         return self
+
+    def _say_where(self) -> None:
+        settings = self._settings
+        kind = "HTTP" if settings.certificate is None else "HTTPS"
+        log.info("%s service on %s:%d", kind, settings.bind, settings.port)
+        if settings.is_readable_on_the_network:
+            log.warning(
+                "HTTP on %s is not encrypted: whoever shares the network can read tokens and "
+                "images. Set http.certificate and http.key, or leave the network to a proxy "
+                "that speaks HTTPS",
+                settings.bind,
+            )
 
     def __exit__(
         self,
@@ -92,7 +109,7 @@ def _config(app: ASGIApp, limits: HttpLimits) -> Config:
     """No banner, no log but of faults, no signal handlers (it runs in no main thread)."""
     return Config(
         app,
-        loop="asyncio",
+        loop="dicom_node.http.https:ImpatientLoop",
         http=ImpatientProtocol,
         ws="none",
         lifespan="off",

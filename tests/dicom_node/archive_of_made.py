@@ -36,9 +36,13 @@ def made_archive(engine: Engine, folder: Path, **report: Any) -> Reporting:
 
 def reporting_of(engine: Engine, folder: Path, **report: Any) -> Reporting:
     """Reports by these settings of the ``[report]`` section."""
+    return Reporting(engine, settings_of(folder, **report), node=NODE)
+
+
+def settings_of(folder: Path, **report: Any) -> Settings:
+    """Settings with peers, and these of the ``[report]`` section."""
     rules = ReportSettings(**{"picture": False, "send_to": ("pacs",), **report})
-    settings = Settings(data_folder=folder, peers=PEERS, report=rules)
-    return Reporting(engine, settings, node=NODE)
+    return Settings(data_folder=folder, peers=PEERS, report=rules)
 
 
 def add_indexed(connection: Connection, uid: str, vector: NDArray[np.float32]) -> None:

@@ -1,39 +1,40 @@
 """The description of the HTTP service says what the service does: no route more, none less."""
 
 import json
-from collections.abc import Mapping
 from http.client import HTTPConnection
+from importlib.resources import files
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
 
+import pytest
+import schemathesis.openapi
 from pydantic import TypeAdapter
 from sqlalchemy import Engine
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from dicom_node.http.app import make_app
+from dicom_node.http.access import NEEDS, STATIC
 from dicom_node.http.openapi import openapi
-from dicom_node.http.reports import report_routes
+from dicom_node.http.routes import archive_routes
 from dicom_node.http.service import HttpService
 from dicom_node.settings import HttpSettings
-from tests.dicom_node.archive_of_made import reporting_of
+from tests.dicom_node.archive_of_made import settings_of
+from tests.dicom_node.http_doors import app_over
+from tests.storage.made import NODE
 
 
-def _well() -> Mapping[str, str]:
-    return {}
+@pytest.fixture
+def app(engine: Engine, tmp_path: Path) -> Starlette:
+    """The whole service."""
+    routes = archive_routes(engine, settings_of(tmp_path), node=NODE)
+    return app_over(engine, routes, loopback_without_token=True)
 
 
-def _app(engine: Engine, folder: Path) -> Starlette:
-    routes = report_routes(reporting_of(engine, folder))
-    return make_app(alive=_well, ready=_well, scrape=lambda: b"", more=routes)
-
-
-def test_every_route_is_described_and_every_description_is_a_route(
-    engine: Engine, tmp_path: Path
-) -> None:
+def test_every_route_is_described_and_every_description_is_a_route(app: Starlette) -> None:
     served = {
         (route.path, method.lower())
-        for route in _app(engine, tmp_path).routes
+        for route in app.routes
         if isinstance(route, Route)
         for method in (route.methods or set()) - {"HEAD"}
     }
@@ -43,6 +44,17 @@ def test_every_route_is_described_and_every_description_is_a_route(
         for method in item.keys() - {"parameters"}
     }
     assert served == described
+    assert {(path, method.lower()) for method, path in NEEDS} == described
+
+
+def test_the_description_is_openapi_as_schemathesis_judges_it() -> None:
+    schemathesis.openapi.from_dict(openapi()).validate()
+
+
+def test_each_file_of_the_page_is_of_a_kind_that_is_described() -> None:
+    kinds = openapi()["paths"][STATIC]["get"]["responses"]["200"]["content"]
+    served = {guess_type(file.name)[0] for file in (files("dicom_node.http") / "static").iterdir()}
+    assert served == set(kinds)
 
 
 def test_every_reference_is_to_a_schema_that_is_there() -> None:
@@ -61,8 +73,8 @@ def _references(node: Any) -> list[str]:
     return []
 
 
-def test_the_description_is_served(engine: Engine, tmp_path: Path, free_port: int) -> None:
-    with HttpService(HttpSettings(port=free_port), _app(engine, tmp_path)):
+def test_the_description_is_served(app: Starlette, free_port: int) -> None:
+    with HttpService(HttpSettings(port=free_port), app):
         connection = HTTPConnection("127.0.0.1", free_port, timeout=10)
         connection.request("GET", "/openapi.json")
         response = connection.getresponse()

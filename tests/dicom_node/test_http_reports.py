@@ -1,13 +1,12 @@
 """Reports over HTTP: real sockets, a real database, asked well and badly."""
 
-import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPMessage
+from http.client import HTTPConnection
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pydicom
@@ -15,11 +14,8 @@ import pytest
 from PIL import Image
 from sqlalchemy import Engine, text
 
-from dicom_node.http.app import make_app
 from dicom_node.http.reports import report_routes
-from dicom_node.http.service import HttpLimits, HttpService
 from dicom_node.reporting import Reporting
-from dicom_node.settings import HttpSettings
 from tests.dicom_node.archive_of_made import (
     PIXELS,
     STUDIES,
@@ -29,59 +25,16 @@ from tests.dicom_node.archive_of_made import (
     made_archive,
     set_state,
 )
+from tests.dicom_node.http_doors import DICOM, JSON, Answered, Door, running
 from tests.dicom_node.objects import STUDY, radiograph
 from tests.dicom_node.worked import worked_node
 
 FIRST = STUDIES[0]
-JSON = "application/json"
-DICOM = "application/dicom"
-PROBLEM = "application/problem+json"
 
 
 @dataclass(frozen=True)
-class Answered:
-    """A response."""
-
-    status: int
-    headers: HTTPMessage
-    body: bytes
-
-    @property
-    def kind(self) -> str | None:
-        """Its media type."""
-        return self.headers.get("Content-Type")
-
-    def json(self) -> Any:
-        """The body, which is JSON."""
-        return json.loads(self.body)
-
-    def refusal(self) -> tuple[int, str]:
-        """The status and detail of a problem document."""
-        assert self.kind == PROBLEM, self.body
-        document = self.json()
-        assert document["status"] == self.status
-        return self.status, document["detail"]
-
-
-@dataclass(frozen=True)
-class Door:
-    """A running service."""
-
-    port: int
-    engine: Engine
-
-    def ask(self, path: str, method: str = "GET", body: object = None, **headers: str) -> Answered:
-        """One request; a header's underscores become hyphens, a body that is no bytes JSON."""
-        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        if content is not None:
-            sent = {"Content-Type": JSON, **sent}
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
-        connection.request(method, path, content, sent)
-        response = connection.getresponse()
-        found = Answered(response.status, response.headers, response.read())
-        connection.close()
-        return found
+class ReportDoor(Door):
+    """A running service that is asked for reports."""
 
     def get(self, uid: str = FIRST, **headers: str) -> Answered:
         """GET of a report."""
@@ -96,24 +49,23 @@ class Door:
         return self.ask(f"/studies/{uid}/report", "POST", body, **headers)
 
 
-def _well() -> Mapping[str, str]:
-    return {}
-
-
-def _service(port: int, reporting: Reporting, **seconds: float) -> HttpService:
+@contextmanager
+def _service(
+    engine: Engine, port: int, reporting: Reporting, **seconds: float
+) -> Iterator[ReportDoor]:
     routes = report_routes(reporting, **seconds)
-    app = make_app(alive=_well, ready=_well, scrape=lambda: b"", more=routes)
-    return HttpService(HttpSettings(port=port), app, HttpLimits(idle_s=2))
+    with running(engine, port, routes, loopback_without_token=True):
+        yield ReportDoor(port, engine)
 
 
 @pytest.fixture
-def door(engine: Engine, tmp_path: Path, free_port: int) -> Iterator[Door]:
+def door(engine: Engine, tmp_path: Path, free_port: int) -> Iterator[ReportDoor]:
     """A service over an archive of three studies."""
-    with _service(free_port, made_archive(engine, tmp_path)):
-        yield Door(free_port, engine)
+    with _service(engine, free_port, made_archive(engine, tmp_path)) as opened:
+        yield opened
 
 
-def test_a_report_is_made_by_post_and_had_by_get(door: Door) -> None:
+def test_a_report_is_made_by_post_and_had_by_get(door: ReportDoor) -> None:
     made = door.post()
     told = made.json()
     assert (made.status, made.headers["Location"]) == (201, f"/studies/{FIRST}/report")
@@ -128,20 +80,20 @@ def test_a_report_is_made_by_post_and_had_by_get(door: Door) -> None:
     assert got.headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
-def test_what_is_known_of_a_report_is_had_as_json(door: Door) -> None:
+def test_what_is_known_of_a_report_is_had_as_json(door: ReportDoor) -> None:
     made = door.post()
     got = door.get(Accept=JSON)
     assert (got.status, got.kind, got.json()) == (200, JSON, made.json())
 
 
-def test_head_tells_the_length_only(door: Door) -> None:
+def test_head_tells_the_length_only(door: ReportDoor) -> None:
     door.post()
     found = door.ask(f"/studies/{FIRST}/report", "HEAD")
     assert (found.status, found.body) == (200, b"")
     assert int(found.headers["Content-Length"]) == len(door.get().body)
 
 
-def test_a_second_post_makes_no_second_report(door: Door) -> None:
+def test_a_second_post_makes_no_second_report(door: ReportDoor) -> None:
     first, second = door.post(), door.post()
     assert (first.status, second.status) == (201, 200)
     uids = [answer.json()["report"]["sop_instance_uid"] for answer in (first, second)]
@@ -149,7 +101,7 @@ def test_a_second_post_makes_no_second_report(door: Door) -> None:
     assert count_of(door.engine, "reports") == 1
 
 
-def test_a_new_report_is_made_on_demand(door: Door) -> None:
+def test_a_new_report_is_made_on_demand(door: ReportDoor) -> None:
     first = door.post().json()["report"]
     again = door.post({"new": True})
     assert again.status == 201
@@ -166,17 +118,18 @@ def test_a_new_report_is_made_on_demand(door: Door) -> None:
         ({"peers": ["archive", "pacs"]}, ["archive", "pacs"]),
     ],
 )
-def test_a_report_is_queued_for_the_peers_named(door: Door, body: object, peers: list[str]) -> None:
+def test_a_report_is_queued_for_the_peers_named(
+    door: ReportDoor, body: object, peers: list[str]
+) -> None:
     sends = door.post(body).json()["report"]["sends"]
     assert [send["peer"] for send in sends] == peers
     assert {send["state"] for send in sends} <= {"queued"}
 
 
-def test_who_asked_is_audited(door: Door) -> None:
-    door.post()
-    with door.engine.connect() as connection:
-        row = connection.execute(text("SELECT asked_by, study_instance_uid FROM queries")).one()
-    assert tuple(row) == ("http:127.0.0.1", FIRST)
+def test_who_asked_is_audited(door: ReportDoor) -> None:
+    door.post({"new": True})
+    door.post({"new": True}, Likeness_User="dr. jones")
+    assert door.asked_by() == ["http:127.0.0.1", "http:127.0.0.1/dr. jones"]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +146,7 @@ def test_who_asked_is_audited(door: Door) -> None:
     ],
 )
 def test_a_picture_comes_as_the_caller_prefers_it(
-    door: Door, accept: str | None, kind: str
+    door: ReportDoor, accept: str | None, kind: str
 ) -> None:
     picture = keep_with_picture(door.engine, FIRST)
     got = door.picture(**({} if accept is None else {"Accept": accept}))
@@ -205,19 +158,19 @@ def test_a_picture_comes_as_the_caller_prefers_it(
 
 
 @pytest.mark.parametrize("accept", ["text/html", "image/png;q=nonsense", "application/dicom;q=0"])
-def test_what_is_not_served_is_not_acceptable(door: Door, accept: str) -> None:
+def test_what_is_not_served_is_not_acceptable(door: ReportDoor, accept: str) -> None:
     keep_with_picture(door.engine, FIRST)
     assert door.picture(Accept=accept).refusal()[0] == 406
 
 
-def test_a_report_without_a_picture_says_so(door: Door) -> None:
+def test_a_report_without_a_picture_says_so(door: ReportDoor) -> None:
     door.post()
     status, detail = door.picture().refusal()
     assert (status, "report.picture was false" in detail) == (404, True)
 
 
 @pytest.mark.parametrize("state", ["open", "queued"])
-def test_not_indexed_yet_is_an_answer(door: Door, state: str) -> None:
+def test_not_indexed_yet_is_an_answer(door: ReportDoor, state: str) -> None:
     with door.engine.begin() as connection:
         set_state(connection, FIRST, state, revision=0)
     expected = {"study_instance_uid": FIRST, "state": state, "reason": None, "revision": 0}
@@ -228,7 +181,7 @@ def test_not_indexed_yet_is_an_answer(door: Door, state: str) -> None:
 
 
 @pytest.mark.parametrize("state", ["open", "queued"])
-def test_a_post_that_comes_too_early_is_not_accepted(door: Door, state: str) -> None:
+def test_a_post_that_comes_too_early_is_not_accepted(door: ReportDoor, state: str) -> None:
     """Nobody would remember to make the report."""
     with door.engine.begin() as connection:
         set_state(connection, FIRST, state, revision=0)
@@ -239,12 +192,12 @@ def test_a_post_that_comes_too_early_is_not_accepted(door: Door, state: str) -> 
     assert answer.headers["Retry-After"] == "10"
 
 
-def _sent(door: Door) -> None:
+def _sent(door: ReportDoor) -> None:
     with door.engine.begin() as connection:
         connection.execute(text("UPDATE sends SET state = 'done', taken = '[]'"))
 
 
-def test_a_second_post_sends_nothing_again_unless_peers_are_named(door: Door) -> None:
+def test_a_second_post_sends_nothing_again_unless_peers_are_named(door: ReportDoor) -> None:
     door.post()
     _sent(door)
     (send,) = door.post().json()["report"]["sends"]
@@ -256,14 +209,14 @@ def test_a_second_post_sends_nothing_again_unless_peers_are_named(door: Door) ->
     ]
 
 
-def test_a_new_report_goes_where_all_reports_go(door: Door) -> None:
+def test_a_new_report_goes_where_all_reports_go(door: ReportDoor) -> None:
     door.post()
     _sent(door)
     (send,) = door.post({"new": True}).json()["report"]["sends"]
     assert (send["peer"], send["state"]) == ("pacs", "queued")
 
 
-def test_a_report_whose_picture_was_removed_says_so(door: Door) -> None:
+def test_a_report_whose_picture_was_removed_says_so(door: ReportDoor) -> None:
     door.post()
     with door.engine.begin() as connection:
         drawn = "UPDATE reports SET (picture_sop_instance_uid, picture_dicom) = ('1.9.2.1', 'x')"
@@ -276,7 +229,7 @@ def test_a_report_whose_picture_was_removed_says_so(door: Door) -> None:
     assert removed["picture_sop_instance_uid"] == kept["picture_sop_instance_uid"]
 
 
-def test_a_study_that_failed_says_why(door: Door) -> None:
+def test_a_study_that_failed_says_why(door: ReportDoor) -> None:
     with door.engine.begin() as connection:
         set_state(connection, FIRST, "failed", reason="no image to embed")
     for answer in (door.get(), door.picture(), door.post()):
@@ -284,19 +237,19 @@ def test_a_study_that_failed_says_why(door: Door) -> None:
         assert (status, "no image to embed; `likeness retry" in detail) == (409, True)
 
 
-def test_a_study_that_cannot_be_asked_with_says_why(door: Door) -> None:
+def test_a_study_that_cannot_be_asked_with_says_why(door: ReportDoor) -> None:
     with door.engine.begin() as connection:
         connection.execute(text("DELETE FROM embeddings"))
     status, detail = door.post().refusal()
     assert (status, "has no vector in space" in detail) == (409, True)
 
 
-def test_a_study_that_never_came_is_not_found(door: Door) -> None:
+def test_a_study_that_never_came_is_not_found(door: ReportDoor) -> None:
     for answer in (door.get(UNKNOWN), door.picture(UNKNOWN), door.post(uid=UNKNOWN)):
         assert answer.refusal() == (404, f"study {UNKNOWN} is not in this archive")
 
 
-def test_a_report_that_was_not_made_is_told_with_the_remedy(door: Door) -> None:
+def test_a_report_that_was_not_made_is_told_with_the_remedy(door: ReportDoor) -> None:
     for answer in (door.get(), door.picture()):
         status, detail = answer.refusal()
         assert (status, detail.endswith("as it now is: POST makes one")) == (404, True)
@@ -305,7 +258,7 @@ def test_a_report_that_was_not_made_is_told_with_the_remedy(door: Door) -> None:
 @pytest.mark.parametrize(
     "uid", ["abc", "1.2.3%00", "1.2.3%0a", "1.2 3", "%D9%A1", "1" * 65, "1.2.3;x", "-1", "%27--"]
 )
-def test_a_path_that_names_no_uid_is_refused(door: Door, uid: str) -> None:
+def test_a_path_that_names_no_uid_is_refused(door: ReportDoor, uid: str) -> None:
     for answer in (door.get(uid.replace(" ", "%20")), door.post(uid=uid.replace(" ", "%20"))):
         status, detail = answer.refusal()
         assert (status, "PS3.5 9.1" in detail) == (400, True)
@@ -332,7 +285,7 @@ def test_a_path_that_names_no_uid_is_refused(door: Door, uid: str) -> None:
     ],
 )
 def test_a_body_that_asks_for_nothing_we_know_is_refused(
-    door: Door, body: object, status: int, expected: str
+    door: ReportDoor, body: object, status: int, expected: str
 ) -> None:
     found, detail = door.post(body).refusal()
     assert (found, expected in detail) == (status, True), detail
@@ -340,17 +293,17 @@ def test_a_body_that_asks_for_nothing_we_know_is_refused(
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
-def test_a_body_must_be_said_to_be_json(door: Door, kind: str) -> None:
+def test_a_body_must_be_said_to_be_json(door: ReportDoor, kind: str) -> None:
     assert door.post({}, Content_Type=kind).refusal()[0] == 415
     assert door.post({}, Content_Type="Application/JSON; charset=utf-8").status == 201
 
 
-def test_a_body_may_have_64_kib_and_no_more(door: Door) -> None:
+def test_a_body_may_have_64_kib_and_no_more(door: ReportDoor) -> None:
     assert door.post(b"{}" + b" " * (65_536 - 2)).status == 201
     assert door.post(b"{}" + b" " * (65_536 - 1)).refusal()[0] == 413
 
 
-def test_a_body_of_unknown_length_is_counted(door: Door) -> None:
+def test_a_body_of_unknown_length_is_counted(door: ReportDoor) -> None:
     connection = HTTPConnection("127.0.0.1", door.port, timeout=20)
     pieces = (b" " * 10_000 for _ in range(20))
     path, headers = f"/studies/{FIRST}/report", {"Content-Type": JSON}
@@ -359,7 +312,7 @@ def test_a_body_of_unknown_length_is_counted(door: Door) -> None:
     connection.close()
 
 
-def test_a_body_that_ends_early_does_no_harm(door: Door) -> None:
+def test_a_body_that_ends_early_does_no_harm(door: ReportDoor) -> None:
     connection = HTTPConnection("127.0.0.1", door.port, timeout=20)
     connection.request("POST", f"/studies/{FIRST}/report", b"{", {"Content-Length": "99"})
     connection.close()
@@ -378,25 +331,25 @@ def test_a_body_that_ends_early_does_no_harm(door: Door) -> None:
         {"Sec_Fetch_Site": "same-site"},
     ],
 )
-def test_a_web_page_of_others_may_not_post(door: Door, headers: dict[str, str]) -> None:
+def test_a_web_page_of_others_may_not_post(door: ReportDoor, headers: dict[str, str]) -> None:
     status, detail = door.post(**headers).refusal()
     assert (status, "another origin" in detail) == (403, True)
     assert count_of(door.engine, "reports") == 0
 
 
-def test_a_page_of_our_own_may_post(door: Door) -> None:
+def test_a_page_of_our_own_may_post(door: ReportDoor) -> None:
     ours = f"http://127.0.0.1:{door.port}"
     assert door.post(Origin=ours, Sec_Fetch_Site="same-origin").status == 201
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH"])
-def test_other_methods_are_told_those_there_are(door: Door, method: str) -> None:
+def test_other_methods_are_told_those_there_are(door: ReportDoor, method: str) -> None:
     answer = door.ask(f"/studies/{FIRST}/report", method)
     assert answer.refusal()[0] == 405
     assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "POST"}
 
 
-def test_a_database_that_refuses_is_told_as_such(door: Door) -> None:
+def test_a_database_that_refuses_is_told_as_such(door: ReportDoor) -> None:
     with door.engine.begin() as connection:
         connection.execute(text("ALTER TABLE studies RENAME TO away"))
     for answer in (door.get(), door.picture(), door.post()):
@@ -412,8 +365,7 @@ def test_a_database_that_hangs_is_not_waited_for(
 ) -> None:
     """Whoever asks gets an answer in time, and the health of the node is told all the while."""
     reporting = made_archive(engine, tmp_path)
-    with _service(free_port, reporting, reading_s=0.3, making_s=0.3):
-        door = Door(free_port, engine)
+    with _service(engine, free_port, reporting, reading_s=0.3, making_s=0.3) as door:
         with engine.begin() as connection:
             connection.execute(text("LOCK TABLE studies IN ACCESS EXCLUSIVE MODE"))
             for answer in [door.get() for _ in range(6)] + [door.post() for _ in range(3)]:
@@ -427,8 +379,7 @@ def test_what_the_worker_made_is_served(engine: Engine, tmp_path: Path, free_por
         node.receive(radiograph())
         node.work()
         reporting = Reporting(engine, node.worker.settings, node=node.worker.node)
-    with _service(free_port, reporting):
-        door = Door(free_port, engine)
+    with _service(engine, free_port, reporting) as door:
         assert door.get(STUDY).body == node.report()
         picture = pydicom.dcmread(BytesIO(door.picture(STUDY, Accept=DICOM).body))
         image = Image.open(BytesIO(door.picture(STUDY).body))
@@ -436,7 +387,7 @@ def test_what_the_worker_made_is_served(engine: Engine, tmp_path: Path, free_por
     assert image.size == (picture.Columns, picture.Rows)
 
 
-def test_callers_at_once_get_one_report(door: Door) -> None:
+def test_callers_at_once_get_one_report(door: ReportDoor) -> None:
     statuses: list[int] = []
 
     def ask() -> None:

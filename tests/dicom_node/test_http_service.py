@@ -4,16 +4,14 @@ import json
 import logging
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.client import HTTPConnection, HTTPResponse
 from time import monotonic
 
 import pytest
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.applications import Starlette
 
-from dicom_node.http.app import make_app
+from dicom_node.http.app import Missing, make_app
 from dicom_node.http.service import HttpLimits, HttpPortTakenError, HttpService
 from dicom_node.settings import HttpSettings
 from tests.waiting import wait_until
@@ -25,8 +23,19 @@ def _well() -> Mapping[str, str]:
     return {}
 
 
-async def _broken(_request: Request) -> Response:
+def _broken() -> bytes:
     raise RuntimeError("a secret of the inside")
+
+
+def _app(ready: Missing = _well, scrape: Callable[[], bytes] = lambda: METRICS) -> Starlette:
+    """Whoever is on this machine needs no token, and there is no database."""
+    return make_app(
+        alive=_well,
+        ready=ready,
+        scrape=scrape,
+        find_token=lambda _: None,
+        loopback_without_token=True,
+    )
 
 
 @pytest.fixture
@@ -38,14 +47,8 @@ def missing() -> dict[str, str]:
 @pytest.fixture
 def port(free_port: int, missing: dict[str, str]) -> Iterator[int]:
     """The port of a running service."""
-    app = make_app(
-        alive=_well,
-        ready=lambda: missing,
-        scrape=lambda: METRICS,
-        more=[Route("/broken", _broken)],
-    )
     limits = HttpLimits(connections=4, idle_s=1)
-    with HttpService(HttpSettings(port=free_port), app, limits):
+    with HttpService(HttpSettings(port=free_port), _app(lambda: missing), limits):
         yield free_port
 
 
@@ -147,16 +150,17 @@ def test_what_is_not_there_is_a_problem(port: int, method: str, path: str, statu
 
 
 def test_a_fault_of_ours_is_logged_and_tells_nothing(
-    port: int, caplog: pytest.LogCaptureFixture
+    free_port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.ERROR):
-        response, body = _ask(port, "/broken")
+    broken = HttpService(HttpSettings(port=free_port), _app(scrape=_broken))
+    with caplog.at_level(logging.ERROR), broken:
+        response, body = _ask(free_port, "/metrics")
+        assert _is_well(free_port)
     assert (response.status, json.loads(body)["title"]) == (500, "Internal Server Error")
     assert b"secret" not in body
     wait_until(lambda: caplog.records, "the traceback, logged once the answer is sent")
     [logged] = caplog.records
     assert "a secret of the inside" in str(logged.exc_info)
-    assert _is_well(port)
 
 
 @pytest.mark.parametrize(
@@ -236,17 +240,15 @@ def test_too_many_connections_are_refused_and_then_let_go(port: int) -> None:
 
 
 def test_a_taken_port_is_told_with_its_remedy(port: int) -> None:
-    app = make_app(alive=_well, ready=_well, scrape=lambda: b"")
     with (
         pytest.raises(HttpPortTakenError, match=rf"127\.0\.0\.1:{port}: .* set http\.port"),
-        HttpService(HttpSettings(port=port), app),
+        HttpService(HttpSettings(port=port), _app()),
     ):
         pass
 
 
 def test_the_service_stops_within_a_second_and_frees_its_port(free_port: int) -> None:
-    app = make_app(alive=_well, ready=_well, scrape=lambda: b"")
-    service = HttpService(HttpSettings(port=free_port), app)
+    service = HttpService(HttpSettings(port=free_port), _app())
     with service, socket.create_connection(("127.0.0.1", free_port)):
         assert _is_well(free_port)
         began = monotonic()
@@ -264,8 +266,7 @@ def test_livez_answers_while_everything_else_waits(free_port: int) -> None:
         go_on.wait(30)
         return METRICS
 
-    app = make_app(alive=_well, ready=_well, scrape=scrape)
-    with HttpService(HttpSettings(port=free_port), app):
+    with HttpService(HttpSettings(port=free_port), _app(scrape=scrape)):
         asked = [threading.Thread(target=_ask, args=(free_port, "/metrics")) for _ in range(20)]
         for thread in asked:
             thread.start()

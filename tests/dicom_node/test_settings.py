@@ -234,7 +234,7 @@ def test_reports_go_to_the_peer_that_the_caller_names() -> None:
             "tls: tls.trusted: name the authority",
         ),
         ("[[peers]]\nname = 'p'\nae_title = 'P'\ntls = true", "tls.trusted: needed to call peers"),
-        ("[http]\nbind = '0.0.0.0'", "http: http.bind: only this machine"),
+        ("[http]\ncertificate = 'c'", "http: HTTPS needs http.certificate and http.key"),
         ("[spool]\nkeep_days = -1", "spool.keep_days: "),
         ("[pressure]\nmax_queued = 0", "pressure.max_queued: "),
         (

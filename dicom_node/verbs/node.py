@@ -1,0 +1,88 @@
+"""The verbs of the node itself: run it, look at it, prove its index."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from dicom_node import asking, scu
+from dicom_node.database import open_database
+from dicom_node.serve import serve
+from dicom_node.settings import Settings
+from dicom_node.status import status_of, status_text
+from dicom_node.verbs.parsing import verb
+from dicom_node.verbs.speech import could_not, put, put_json
+from storage.index import VectorIndex, snapshot_path
+
+
+def run_serve(_: argparse.Namespace, settings: Settings) -> int:
+    """Receiver, worker and delivery, until interrupted."""
+    serve(settings)
+    return 0
+
+
+def run_demo(chosen: argparse.Namespace, _: Settings) -> int:
+    """A node with a synthetic archive, ready to be asked."""
+    from dicom_node.demo import run_demo as demo  # noqa: PLC0415  (only the demo pays for it)
+
+    return demo(chosen.folder, chosen.count, once=chosen.once, say=put)
+
+
+def run_status(chosen: argparse.Namespace, settings: Settings) -> int:
+    """Where the node stands."""
+    with open_database(settings) as engine, engine.connect() as connection:
+        found = status_of(connection, settings)
+    if chosen.json:
+        put_json(found)
+    else:
+        put(status_text(found))
+    return 0
+
+
+def run_echo(chosen: argparse.Namespace, settings: Settings) -> int:
+    """C-ECHO to a peer of the settings."""
+    peer = settings.peer_named(chosen.peer)
+    if peer is None:
+        known = ", ".join(entry.name for entry in settings.peers) or "none"
+        return could_not(f"the settings name no peer {chosen.peer!r}; known: {known}")
+    scu.echo(peer, calling_ae=settings.dicom.ae_title, tls=settings.tls)
+    put(f"{peer.name} ({peer.ae_title} at {peer.host}:{peer.port}) answers")
+    return 0
+
+
+def run_verify(_: argparse.Namespace, settings: Settings) -> int:
+    """Proves that index and database hold the same vectors."""
+    from dicom_node.verification import verify  # noqa: PLC0415
+
+    with open_database(settings) as engine:
+        count, faults = verify(engine, settings)
+    for fault in faults[:20]:
+        put(fault)
+    if faults:
+        return could_not(f"{len(faults)} differences; `likeness reindex` rebuilds the index")
+    put(f"index and database agree: {count} vectors")
+    return 0
+
+
+def run_reindex(_: argparse.Namespace, settings: Settings) -> int:
+    """Builds the index anew from the database."""
+    with open_database(settings) as engine, engine.connect() as connection:
+        space = asking.space_in_use(connection)
+        index = VectorIndex(space.id, space.dimension)
+        index.catch_up(connection)
+        index.save(snapshot_path(settings.index_folder, space.id))
+    put(f"index of space {space.id} rebuilt: {index.count} vectors")
+    return 0
+
+
+def add_node_verbs(verbs: Any) -> None:
+    """Tells the parser of them."""
+    verb(verbs, "serve", run_serve)
+    demo = verb(verbs, "demo", run_demo)
+    demo.add_argument("--folder", type=Path, default=Path("run"), help="where it all lies")
+    demo.add_argument("--count", type=int, default=200, help="how many studies to make")
+    demo.add_argument("--once", action="store_true", help="stop after the first answer")
+    status = verb(verbs, "status", run_status)
+    status.add_argument("--json", action="store_true")
+    verb(verbs, "echo", run_echo).add_argument("peer", help="a peer's name in the settings")
+    verb(verbs, "verify", run_verify)
+    verb(verbs, "reindex", run_reindex)
