@@ -171,8 +171,8 @@ def _why_not_loaded(fault: ssl.SSLError, section: str, certificate: Path, key: P
         )
     if fault.reason in {"EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK"}:
         return (
-            f"{section}.certificate: {certificate} is too weak ({fault.reason}); have it issued anew, "
-            "with an RSA key of 2048 bits or an elliptic curve of 256, and SHA-256"
+            f"{section}.certificate: {certificate} is too weak ({fault.reason}); have it issued "
+            "anew, with an RSA key of 2048 bits or an elliptic curve of 256, and SHA-256"
         )
     return (
         f"{section}.certificate and {section}.key: {certificate} and {key} cannot be used "
