@@ -151,8 +151,13 @@ class Node:
 
 
 @contextmanager
-def node_in(folder: Path, *, close_after_s: float = 0.5, extra: str = "") -> Iterator[Node]:
-    """A node that has not started yet; it is stopped, with its PostgreSQL, when the block ends."""
+def node_in(
+    folder: Path, *, close_after_s: float = 0.5, extra: str = "", http_port: int | None = None
+) -> Iterator[Node]:
+    """A node that has not started yet; it is stopped, with its PostgreSQL, when the block ends.
+
+    It speaks no HTTP unless it is given a port for it.
+    """
     port, viewer_port = find_free_port(), find_free_port()
     settings = folder / "likeness.toml"
     settings.write_text(
@@ -162,7 +167,7 @@ data_folder = "data"
 [dicom]
 port = {port}
 [http]
-port = ""
+port = {http_port or '""'}
 [study]
 close_after_s = {close_after_s}
 [work]
