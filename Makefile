@@ -60,6 +60,8 @@ bench: venv system  ## the figures of docs/benchmarks.md
 	$(BIN)/python -m benchmarks.misfortunes
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.delivery_kills
+	$(BIN)/python -m benchmarks.page
+	$(BIN)/python -m benchmarks.orthanc_burst
 
 .PHONY: clean
 clean:  ## removes the environment and the demo's folder

@@ -1,7 +1,7 @@
 """The page under axe-core, in both themes and in every state: nothing serious, nothing critical."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 from sqlalchemy import text
 
