@@ -62,7 +62,7 @@ def read_request(uri: str, given: Mapping[str, Any], *, decoded: bool) -> Reques
     return Request(
         str(given["method"]),
         uri[len(ROOT) :],
-        tuple((_NUMBER_OF_SEVERAL.sub("", name), value) for name, value in query),
+        tuple((_NUMBER_OF_SEVERAL.sub("", name), value) for name, value in query if name),
         {name.lower(): value for name, value in given.get("headers", {}).items()},
         bytes(given.get("body", b"")),
     )

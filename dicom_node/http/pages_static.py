@@ -12,6 +12,8 @@ from starlette.responses import Response
 
 _TYPES = {
     "page.css": "text/css; charset=utf-8",
+    "answer.css": "text/css; charset=utf-8",
+    "sides.css": "text/css; charset=utf-8",
     "first.js": "text/javascript; charset=utf-8",
     "controls.js": "text/javascript; charset=utf-8",
     "keys.js": "text/javascript; charset=utf-8",

@@ -14,6 +14,7 @@ from orthanc_plugin.archive import Instance
 from orthanc_plugin.breaker import AWAY_S, AwayError, Breaker
 from orthanc_plugin.configuration import Configuration
 from orthanc_plugin.deliveries import Delivery
+from orthanc_plugin.exchange import read_request
 from orthanc_plugin.inbox import open_inbox
 from orthanc_plugin.journal import Journal
 from orthanc_plugin.marks import Mark, read_mark
@@ -282,3 +283,20 @@ def test_a_note_from_before_is_found_again() -> None:
     note = inbox.take()
     assert note is not None
     assert note.study == "old"
+
+
+@pytest.mark.parametrize(
+    ("given", "decoded", "query"),
+    [
+        ({}, True, ()),
+        ({"": ""}, False, ()),  # of an address that ends in a question mark
+        ({"label.0": "a%2Bb", "label.12": "c+d"}, False, (("label", "a+b"), ("label", "c d"))),
+        ({"label.0": "50%25"}, True, (("label", "50%25"),)),
+        ({"view.x": "PA", "k": ""}, True, (("view.x", "PA"), ("k", ""))),
+    ],
+)
+def test_parameters_are_read(
+    given: dict[str, str], decoded: bool, query: tuple[tuple[str, str], ...]
+) -> None:
+    request = read_request("/likeness/status", {"method": "GET", "get": given}, decoded=decoded)
+    assert (request.path, request.query) == ("status", query)
