@@ -33,10 +33,13 @@ from dicom_node.sop_classes import accepted_contexts
 from dicom_node.spool import Spool
 from encoders.self_test import SAMPLES, Sample, run_self_test
 from storage import figures
+from storage.database import beside
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
+HTTP_CONNECTIONS = 24
+"""To the database; the HTTP service has 23 threads that ask it."""
 
 
 def serve(settings: Settings) -> None:
@@ -186,14 +189,17 @@ def _running_parts(
         yield parts
 
 
-def _http(settings: Settings, parts: _Parts) -> HttpService:
+@contextmanager
+def _http(settings: Settings, parts: _Parts) -> Iterator[HttpService]:
     looking = figures.looking_engine(parts.database.engine)
 
     def missing() -> Mapping[str, str]:
         away = {} if figures.answers(looking) else {"database": "it does not answer"}
         return {**parts.dead(), **away}
 
-    engine, node = parts.database.engine, device_uid(settings.data_folder)
+    node = device_uid(settings.data_folder)
+    # readers come in any number: who waits for a connection among them keeps no image waiting
+    engine = beside(parts.database.engine, connections=HTTP_CONNECTIONS)
     app = make_app(
         alive=parts.dead,
         ready=missing,
@@ -202,4 +208,8 @@ def _http(settings: Settings, parts: _Parts) -> HttpService:
         loopback_without_token=settings.http.loopback_without_token,
         more=archive_routes(engine, settings, node=node),
     )
-    return HttpService(settings.http, app)
+    try:
+        with HttpService(settings.http, app) as service:
+            yield service
+    finally:
+        engine.dispose()

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Self
 
 from sqlalchemy.engine import Connection
 
@@ -22,12 +23,19 @@ class SharedIndex:
         self._one_question = threading.Lock()  # FAISS must not be written while it is searched
 
     @contextmanager
+    def alone(self) -> Iterator[Self]:
+        """Nobody else asks while the block runs: for who would wait without a connection."""
+        with self._one_question:
+            yield self
+
+    @contextmanager
     def of(self, connection: Connection, space: SpaceSummary) -> Iterator[VectorIndex]:
         """The index of a space as the database now is; nobody else asks while the block runs."""
         with self._one_question:
-            yield self._caught_up(connection, space)
+            yield self.caught_up(connection, space)
 
-    def _caught_up(self, connection: Connection, space: SpaceSummary) -> VectorIndex:
+    def caught_up(self, connection: Connection, space: SpaceSummary) -> VectorIndex:
+        """The index of a space as the database now is; for who is ``alone``."""
         index = self._index
         if (
             index is None

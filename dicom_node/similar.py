@@ -49,16 +49,15 @@ class Similar:
         state = self.state(study_uid)
         if state.state in {"open", "queued", "failed"}:
             return state
-        with self._engine.begin() as connection:
+        with self._index.alone() as shared, self._engine.begin() as connection:
             space = asking.space_in_use(connection)
-            with self._index.of(connection, space) as index:
-                return answering.ask(
-                    connection,
-                    index,
-                    state.id,
-                    space=space,
-                    settings=self._settings,
-                    asked_by=asked_by,
-                    k=k,
-                    filters=filters,
-                )
+            return answering.ask(
+                connection,
+                shared.caught_up(connection, space),
+                state.id,
+                space=space,
+                settings=self._settings,
+                asked_by=asked_by,
+                k=k,
+                filters=filters,
+            )

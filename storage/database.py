@@ -59,6 +59,22 @@ def connect(database_url: str, limits: Limits = PATIENT) -> Engine:
     return engine
 
 
+def beside(engine: Engine, *, connections: int, limits: Limits = PATIENT) -> Engine:
+    """Another pool on the same database, of so many connections at most.
+
+    Who waits for one of these keeps nobody waiting who uses ``engine``.
+    """
+    kept = connections // 3
+    return create_engine(
+        engine.url,
+        pool_pre_ping=True,
+        pool_size=kept,
+        max_overflow=connections - kept,
+        hide_parameters=True,
+        connect_args=_without(engine.url.query, connect_arguments(limits)),
+    )
+
+
 def _without(chosen: Any, arguments: dict[str, Any]) -> dict[str, Any]:
     """What the site says in its URL stands."""
     return {key: value for key, value in arguments.items() if key not in chosen}

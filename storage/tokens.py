@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Literal, get_args
 
 from sqlalchemy import Row, func, or_, select, text, update
@@ -53,6 +54,8 @@ def create(
         raise TokenError(
             f"{name!r} is no name of a token: up to 64 letters, digits, dots, dashes, underscores"
         )
+    if _is_address(name):
+        raise TokenError(f"{name} is an address: in the audit nobody could tell it from a caller's")
     if not scopes or not set(scopes) <= set(SCOPES):
         raise TokenError(f"a token needs one or more of the scopes {', '.join(SCOPES)}")
     secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
@@ -66,6 +69,14 @@ def create(
     if made is None:
         raise TokenError(f"there is, or was, a token named {name}: choose another name")
     return secret
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _digest(secret: str) -> bytes:

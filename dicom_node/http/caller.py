@@ -1,5 +1,6 @@
 """Who asks: the token's name or the address, and the person at the caller's end."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -46,8 +47,12 @@ def caller_of(request: Request) -> Caller:
 
 def address_of(scope: Scope) -> str:
     """The address that a request comes from, "?" where the server does not tell."""
-    client = scope.get("client")
-    return str(client[0]) if client else "?"
+    return address_in(scope.get("client")) or "?"
+
+
+def address_in(client: Sequence[object] | None) -> str | None:
+    """The address in the pair of address and port that a server tells, None without one."""
+    return str(client[0]) if client else None
 
 
 def user_of(headers: Headers) -> str | None:

@@ -21,8 +21,6 @@ from storage import studies, study_pictures
 from storage.study_pictures import StudyPicture
 
 PNG = "image/png"
-KEPT_S = 300
-"""How long a browser may show a picture again without asking."""
 MOST_FRAMES = 2**31 - 1
 """PS3.5 6.2, VR IS: Number of Frames (0028,0008) can say no more."""
 
@@ -36,7 +34,7 @@ def image_routes(engine: Engine, *, reading_s: float = 10.0) -> list[Route]:
         instance, frame = _image_asked_for(request.query_params)
         picture = await reading.run(_picture, engine, uid, instance, frame)
         tag = f'"{hashlib.sha256(picture.png).hexdigest()[:32]}"'
-        headers = {**PRIVATE, "Cache-Control": f"private, max-age={KEPT_S}", "ETag": tag}
+        headers = {**PRIVATE, "Cache-Control": "private, no-cache", "ETag": tag}
         if tag in _tags(request):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         log_disclosure(request, uid, f"the picture of image {picture.sop_instance_uid}")

@@ -1,6 +1,6 @@
 """The page that a radiologist sees: a study, the studies like it, or why there are none."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from sqlalchemy import Engine
@@ -23,7 +23,7 @@ from dicom_node.http.requests import is_uid, study_uid
 from dicom_node.reporting import Reporting, UnknownStudyError
 from dicom_node.settings import Settings
 from dicom_node.similar import Similar
-from storage import feedback
+from storage import embeddings, feedback
 from storage.answer import Answer
 from storage.search import SearchError
 from storage.studies import StudyState
@@ -47,7 +47,7 @@ def page_routes(
     """
     static = StaticFiles()
     door = _PageDoor(
-        _Source(similar, engine, reporting),
+        _Source(similar, engine, reporting, RecentFacets(engine)),
         Paper(settings.page, static),
         Threads("the page", threads=4, patience_s=patience_s),
     )
@@ -64,7 +64,7 @@ class _Source:
     similar: Similar
     engine: Engine
     reporting: Reporting
-    facets: RecentFacets = field(default_factory=RecentFacets)
+    facets: RecentFacets
 
     def page(self, uid: str, asking: Asking, asked_by: str) -> AnswerPage | StatePage:
         """The answer, or why there is none."""
@@ -79,15 +79,14 @@ class _Source:
             return states.cannot_be_asked(str(fault))
 
     def _answered(self, answer: Answer, asking: Asking, asked_by: str) -> AnswerPage:
-        uid = answer.query.study_instance_uid
+        uid, space = answer.query.study_instance_uid, answer.space.id
+        standing = self.reporting.newest(uid)
         with self.engine.connect() as connection:
-            return answer_page(
-                answer,
-                asking,
-                facets=self.facets.of(connection, answer),
-                verdicts=feedback.on_hits_of(connection, uid, given_by=asked_by),
-                standing=self.reporting.newest(uid),
-            )
+            images = embeddings.of_study(connection, space_id=space, study_id=answer.query.id)
+            verdicts = feedback.on_hits_of(connection, uid, given_by=asked_by)
+        groups = {embeddings.modality_group(stored.image.modality) for stored in images}
+        facets = self.facets.of(space, sorted(groups))
+        return answer_page(answer, asking, facets=facets, verdicts=verdicts, standing=standing)
 
 
 class _PageDoor:

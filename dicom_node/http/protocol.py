@@ -6,8 +6,13 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from dicom_node.http.caller import address_in, is_of_this_machine
+
 REFUSED_FROM = 2
 """Times ``limit_concurrency``: from so many on, connections are cut; below, they get a 503."""
+ONE_ADDRESS = 4
+"""The part of ``limit_concurrency`` that one address may have, but for this machine's own: there
+proxies and Orthanc call from, for many people."""
 
 
 class ImpatientProtocol(H11Protocol):
@@ -25,9 +30,18 @@ class ImpatientProtocol(H11Protocol):
         """Starts the time; cuts the connection if there are far too many."""
         super().connection_made(transport)
         limit = self.limit_concurrency
-        if limit is not None and len(self.connections) > REFUSED_FROM * limit:
+        if limit is not None and (
+            len(self.connections) > REFUSED_FROM * limit or self._has_too_many(limit // ONE_ADDRESS)
+        ):
             transport.abort()
         self._await_request()
+
+    def _has_too_many(self, most: int) -> bool:
+        here = address_in(self.client)
+        if here is None or is_of_this_machine(here):
+            return False
+        same = (one for one in self.connections if address_in(getattr(one, "client", None)) == here)
+        return sum(1 for _ in same) > most
 
     def data_received(self, data: bytes) -> None:
         """Goes on with the time only while a request is incomplete."""

@@ -31,7 +31,7 @@ class HttpLimits:
     with its header fields, ``idle_s`` that a connection may take for a request.
     """
 
-    connections: int = 32
+    connections: int = 128
     head_bytes: int = 16_384
     idle_s: int = 10
 

@@ -239,6 +239,27 @@ def test_too_many_connections_are_refused_and_then_let_go(port: int) -> None:
     assert _is_well(port)
 
 
+def test_one_address_of_the_network_cannot_take_all_connections(free_port: int) -> None:
+    ours = _address_on_a_network()
+    limits = HttpLimits(connections=16, idle_s=5)
+    with HttpService(HttpSettings(bind="0.0.0.0", port=free_port), _app(), limits):
+        idle = [socket.create_connection((ours, free_port), timeout=10) for _ in range(6)]
+        # a fourth of the 16 is held; the others are cut at once
+        assert [one.recv(1) for one in idle[4:]] == [b"", b""]
+        assert _is_well(free_port)
+        for connection in idle:
+            connection.close()
+
+
+def _address_on_a_network() -> str:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: only the way there is looked up
+        except OSError:
+            pytest.skip("left out: this machine has no address but loopback")
+        return str(probe.getsockname()[0])
+
+
 def test_a_taken_port_is_told_with_its_remedy(port: int) -> None:
     with (
         pytest.raises(HttpPortTakenError, match=rf"127\.0\.0\.1:{port}: .* set http\.port"),

@@ -152,7 +152,7 @@ def test_the_picture_of_an_image_is_had(door: Door, query: str, picture: bytes) 
     _with_frames(door)
     answer = door.ask(f"/studies/1.2.9/image.png{query}")
     assert (answer.status, answer.kind, answer.body) == (200, "image/png", picture)
-    assert answer.headers["Cache-Control"] == "private, max-age=300"
+    assert answer.headers["Cache-Control"] == "private, no-cache"
     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
@@ -242,7 +242,7 @@ def test_a_put_replaces_only_what_the_same_token_said(door: Door) -> None:
         ({"labels": [{"name": ""}]}, 422),
         ({"labels": [{"name": " a"}]}, 422),
         ({"labels": [{"name": "a\0"}]}, 422),
-        ({"labels": [{"name": "x" * 65}]}, 422),
+        ({"labels": [{"name": "x" * 257}]}, 422),
         (b'{"labels": [{"name": "\\ud800"}]}', 400),
         ({"labels": [{"name": "a", "value": 2}]}, 422),
         ({"labels": [{"name": "a", "value": True}]}, 422),
@@ -311,7 +311,7 @@ def test_feedback_is_kept_for_each_reader_and_taken_back(door: Door) -> None:
         ({"filters": {"shoe": "9"}}, 422),
         ({"filters": {"sex": "\0"}}, 422),
         ({"filters": {"sex": 1}}, 422),
-        ({"filters": {"label": "x" * 4000}}, 422),
+        ({"filters": {"label": "x" * 20000}}, 422),
         ({"filters": None}, 422),
         ({"by": "me"}, 422),
     ],

@@ -3,18 +3,16 @@
 from datetime import date
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from dicom_node.http import pages_links as links
 from dicom_node.http.asked import MOST_CHARACTERS
 from dicom_node.http.pages_facets import RecentFacets
 from dicom_node.http.pages_filters import FilterForm, Option, filter_form
-from storage.answer import Answer
 from storage.facets import Choice, Facets
 from storage.filters import NO_FILTERS, Filters
-from storage.studies import load
-from tests.dicom_node.page_archive import QUERY, SPACE, MadeStudy, add, good_archive, stored
-from tests.storage.made import reference, row_of
+from tests.dicom_node.page_archive import SPACE, MadeStudy, add, good_archive, stored
+from tests.waiting import wait_until
 
 FACETS = Facets(
     modalities=(Choice("DX", 7), Choice("CR", 3)),
@@ -78,16 +76,28 @@ def test_addresses_hold_nothing_raw(study: str, address: str) -> None:
     assert links.page(study, [("k", "1")]) == address
 
 
-def test_choices_are_counted_again_only_after_a_while(engine: Engine) -> None:
+def _modalities(recent: RecentFacets) -> tuple[Choice, ...]:
+    return recent.of(SPACE.id, ["radiograph"]).modalities
+
+
+def test_choices_are_counted_again_only_after_a_while_and_behind_the_reader(engine: Engine) -> None:
     stored(engine, good_archive())
     now = 0.0
-    recent = RecentFacets(kept_s=30, clock=lambda: now)
+    recent = RecentFacets(engine, patience_s=30, clock=lambda: now)
+    assert _modalities(recent) == (Choice("DX", 11), Choice("CR", 4))
     with engine.begin() as connection:
-        query = load(connection, row_of(connection, QUERY))
-        answer = Answer(query, reference("1"), SPACE, 0, 10, 20.0, (), ())
-        assert recent.of(connection, answer).modalities == (Choice("DX", 11), Choice("CR", 4))
         add(connection, MadeStudy("1.7.1", 0.5, modality="CR"))
-        now = 29.0
-        assert recent.of(connection, answer).modalities[1] == Choice("CR", 4)
-        now = 30.0
-        assert recent.of(connection, answer).modalities[1] == Choice("CR", 5)
+    now = 29.0
+    assert _modalities(recent)[1] == Choice("CR", 4)
+    now = 30.0
+    assert _modalities(recent)[1] == Choice("CR", 4)  # the old ones, while it counts
+    wait_until(lambda: _modalities(recent)[1] == Choice("CR", 5), "the new count")
+
+
+def test_a_page_does_not_wait_for_the_count_of_a_large_archive(engine: Engine) -> None:
+    stored(engine, good_archive())
+    recent = RecentFacets(engine, patience_s=0.05)
+    with engine.begin() as connection:
+        connection.execute(text("LOCK TABLE embeddings IN ACCESS EXCLUSIVE MODE"))
+        assert recent.of(SPACE.id, ["radiograph"]) == Facets()
+    wait_until(lambda: _modalities(recent) == (Choice("DX", 11), Choice("CR", 4)), "the count")
