@@ -29,6 +29,7 @@ from dicom_node.receiver import Receiver
 from dicom_node.retention import Retention
 from dicom_node.rounds import StoppedWaitingError
 from dicom_node.settings import Settings
+from dicom_node.shared_index import SharedIndex
 from dicom_node.sop_classes import accepted_contexts
 from dicom_node.spool import Spool
 from encoders.self_test import SAMPLES, Sample, run_self_test
@@ -200,13 +201,15 @@ def _http(settings: Settings, parts: _Parts) -> Iterator[HttpService]:
     node = device_uid(settings.data_folder)
     # readers come in any number: who waits for a connection among them keeps no image waiting
     engine = beside(parts.database.engine, connections=HTTP_CONNECTIONS)
+    index = SharedIndex(settings)
+    threading.Thread(target=index.load, args=(engine,), name="index", daemon=True).start()
     app = make_app(
         alive=parts.dead,
         ready=missing,
         scrape=parts.metrics.text,
         find_token=finder(engine),
         loopback_without_token=settings.http.loopback_without_token,
-        more=archive_routes(engine, settings, node=node),
+        more=archive_routes(engine, settings, node=node, index=index),
     )
     try:
         with HttpService(settings.http, app) as service:

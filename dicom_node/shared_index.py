@@ -1,17 +1,24 @@
 """One index in memory for all who ask in this process, beside its owner's."""
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
+from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 
 from dicom_node import asking
 from dicom_node.settings import Settings
 from storage import embeddings
 from storage.answer import SpaceSummary
 from storage.index import VectorIndex
+from storage.outages import first_line
+from storage.search import SearchError
+
+log = logging.getLogger(__name__)
 
 
 class SharedIndex:
@@ -27,6 +34,16 @@ class SharedIndex:
         """Nobody else asks while the block runs: for who would wait without a connection."""
         with self._one_question:
             yield self
+
+    def load(self, engine: Engine) -> None:
+        """Loads the index for the first who asks; without it he would wait for that."""
+        try:
+            with self.alone(), engine.connect() as connection:
+                self.caught_up(connection, asking.space_in_use(connection))
+        except SearchError:
+            log.info("nothing is indexed yet: the index is loaded with the first question")
+        except DBAPIError as fault:
+            log.warning("the index is loaded with the first question: %s", first_line(fault))
 
     @contextmanager
     def of(self, connection: Connection, space: SpaceSummary) -> Iterator[VectorIndex]:

@@ -74,7 +74,8 @@ class Hit:
 
     ``rank`` counts from 1. ``similarity`` is the cosine of the two best comparable images, in
     [-1, 1]. ``percentile``, in [0, 100], places it among this archive's own similarities between
-    different patients; None where the archive is too small to say.
+    different patients; None where the archive is too small to say. ``query_image`` is the one of
+    the question's images that ``image`` was compared with; None where nobody said.
     """
 
     rank: int
@@ -83,6 +84,7 @@ class Hit:
     similarity: float
     percentile: float | None
     labels: tuple[Label, ...] = ()
+    query_image: ImageReference | None = None
 
 
 @dataclass(frozen=True)

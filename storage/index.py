@@ -127,19 +127,32 @@ class VectorIndex:
         Raises:
             ValueError: the vector has another shape or is not finite, or k is below 1.
         """
-        if vector.shape != (self.dimension,) or not np.isfinite(vector).all():
-            raise ValueError(f"a query needs {self.dimension} finite numbers, got {vector.shape}")
+        return self.search_each(vector[np.newaxis], k, among=among)[0]
+
+    def search_each(
+        self, vectors: NDArray[np.float32], k: int, *, among: NDArray[np.int64] | None = None
+    ) -> list[list[Neighbour]]:
+        """``search`` with several vectors, shape (n, dimension), in one pass over the index.
+
+        Raises:
+            ValueError: as ``search``.
+        """
+        if vectors.shape[1:] != (self.dimension,) or not np.isfinite(vectors).all():
+            raise ValueError(f"a query needs {self.dimension} finite numbers, got {vectors.shape}")
         if k < 1:
             raise ValueError(f"k is {k}; ask for at least one neighbour")
         most = self.count if among is None else min(self.count, len(among))
         if most == 0:
-            return []
+            return [[] for _ in vectors]
         chosen = None if among is None else _only(among)
-        cosines, keys = self._faiss.search(vector[np.newaxis], min(k, most), params=chosen)
+        cosines, keys = self._faiss.search(vectors, min(k, most), params=chosen)
         return [
-            Neighbour(int(key), 1.0 - float(cosine))
-            for key, cosine in zip(keys[0], cosines[0], strict=True)
-            if key >= 0  # FAISS fills up with -1
+            [
+                Neighbour(int(key), 1.0 - float(cosine))
+                for key, cosine in zip(found, values, strict=True)
+                if key >= 0  # FAISS fills up with -1
+            ]
+            for found, values in zip(keys, cosines, strict=True)
         ]
 
 

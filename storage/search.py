@@ -5,7 +5,7 @@ comparable and of another patient, and the similarity that a reader sees is comp
 double precision, so that an answer does not depend on how many vectors stood beside it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from storage import embeddings, labels, studies
 from storage.answer import Answer, Hit, ImageReference, SpaceSummary, StudyRecord
 from storage.filters import NO_FILTERS, Filters
-from storage.index import VectorIndex
+from storage.index import Neighbour, VectorIndex
 from storage.tables import Embedding, Study
 
 PRIORS_AT_ONCE = 1000
@@ -27,6 +27,8 @@ PERCENTILE_SAMPLE = 400
 PERCENTILE_MIN_PAIRS = 100
 """With fewer pairs of different patients, no percentile is given: it would be noise."""
 SHORTLIST = 64
+IMAGES_AT_ONCE = 64
+"""Images of a question that are searched with together: one pass over the index for all."""
 FLOAT32_SLACK = 1e-5
 """FAISS sums in float32; a shortlist is only complete this far above its last entry."""
 
@@ -112,18 +114,18 @@ def answer(connection: Connection, index: VectorIndex, question: Question) -> An
         raise SearchError("the question has no image")
     if index.space_id != question.space.id:
         raise SearchError(f"the index holds space {index.space_id}, not {question.space.id}")
-    others = _best(_similar(connection, index, question, image) for image in question.images)
+    others = _best(_similar(connection, index, question, group) for group in _by_kind(question))
     hits = _hits(connection, index, others[: question.k])
     own, priors_found = _priors(connection, question)
     return Answer(
         query=question.study,
-        image=hits[0][1].image if hits else question.images[0].image,
+        image=(hits[0].query_image if hits else None) or question.images[0].image,
         space=question.space,
-        searched=_count_searched(connection, question),
+        searched=_count_searched(connection, index, question),
         asked=question.k,
         level=question.level,
-        hits=_unless_unlike([hit for hit, _ in hits], question.level),
-        priors=tuple(hit for hit, _ in _hits(connection, index, own)),
+        hits=_unless_unlike(hits, question.level),
+        priors=tuple(_hits(connection, index, own)),
         filters=question.filters.told(),
         priors_found=priors_found,
     )
@@ -146,26 +148,44 @@ def _best(found: Iterable[Iterable[_Found]]) -> list[_Found]:
     return sorted(best.values(), key=_Found.order)
 
 
+def _by_kind(question: Question) -> Iterator[Sequence[QueryImage]]:
+    """The question's images, some at a time, those that compare with the same ones together."""
+    groups: dict[str, list[QueryImage]] = {}
+    for image in question.images:
+        groups.setdefault(embeddings.modality_group(image.image.modality), []).append(image)
+    for group in groups.values():
+        yield from (group[n : n + IMAGES_AT_ONCE] for n in range(0, len(group), IMAGES_AT_ONCE))
+
+
 def _similar(
-    connection: Connection, index: VectorIndex, question: Question, image: QueryImage
+    connection: Connection, index: VectorIndex, question: Question, images: Sequence[QueryImage]
 ) -> list[_Found]:
-    """At least the k best studies for one image: the shortlist widens until that is certain.
+    """At least the k best studies for each image: shortlists widen until that is certain.
 
     What filters leave is resolved in SQL first and searched exactly, so that a rare combination
     is found however far down it stands.
     """
     wanted = max(SHORTLIST, 4 * question.k)
-    among = _filtered(connection, question, image) if question.filters else None
-    while True:
-        neighbours = index.search(image.vector, wanted, among=among)
-        keys = [neighbour.key for neighbour in neighbours]
-        found = _best([_comparable(connection, index, question, image, keys)])
-        if len(neighbours) < wanted:
-            return found
-        certain = 1.0 - neighbours[-1].distance + FLOAT32_SLACK
-        if len(found) >= question.k and found[question.k - 1].similarity > certain:
-            return found
-        wanted *= 4
+    among = _filtered(connection, question, images[0]) if question.filters else None
+    found: list[list[_Found]] = []
+    while images:
+        lists = index.search_each(np.stack([image.vector for image in images]), wanted, among=among)
+        keys = {neighbour.key for neighbours in lists for neighbour in neighbours}
+        others = _comparable(connection, index, question, images[0], keys)
+        widened = []
+        for image, neighbours in zip(images, lists, strict=True):
+            best = _best([_compared(image, others, neighbours)])
+            found.append(best)
+            if len(neighbours) == wanted and not _is_certain(best, question.k, neighbours[-1]):
+                widened.append(image)
+        images, wanted = widened, 4 * wanted
+    return _best(found)
+
+
+def _is_certain(best: Sequence[_Found], k: int, last: Neighbour) -> bool:
+    """Whether nothing beyond the shortlist's last entry can be among the k best."""
+    certain = 1.0 - last.distance + FLOAT32_SLACK
+    return len(best) >= k and best[k - 1].similarity > certain
 
 
 def _filtered(connection: Connection, question: Question, image: QueryImage) -> NDArray[np.int64]:
@@ -179,26 +199,45 @@ def _filtered(connection: Connection, question: Question, image: QueryImage) -> 
     return np.fromiter(rows.scalars(), dtype=np.int64)
 
 
+@dataclass(frozen=True)
+class _Comparable:
+    """An image that an image of the question may be compared with."""
+
+    study: StudyRecord
+    image: ImageReference
+    vector: NDArray[np.float32]
+
+
 def _comparable(
     connection: Connection,
     index: VectorIndex,
     question: Question,
     image: QueryImage,
-    keys: Sequence[int],
-) -> Iterator[_Found]:
+    keys: Collection[int],
+) -> dict[int, _Comparable]:
+    """Those of the shortlisted vectors that are live, of the same kind and of other patients."""
     rows = connection.execute(
         _with_image()
-        .where(Embedding.id.in_(keys), *_same_kind(question, image))
+        .where(Embedding.id == func.any(list(keys)), *_same_kind(question, image))
         .where(not_(_same_patient(question.study)))
     ).all()
     vectors = index.vectors([row.embedding_id for row in rows])
-    for row, vector in zip(rows, vectors, strict=True):
-        yield _Found(
-            studies.study_record(row),
-            embeddings.image_of(row.image),
-            similarity(image.vector, vector),
-            image,
+    return {
+        row.embedding_id: _Comparable(
+            studies.study_record(row), embeddings.image_of(row.image), vector
         )
+        for row, vector in zip(rows, vectors, strict=True)
+    }
+
+
+def _compared(
+    image: QueryImage, others: Mapping[int, _Comparable], neighbours: Sequence[Neighbour]
+) -> Iterator[_Found]:
+    for neighbour in neighbours:
+        other = others.get(neighbour.key)
+        if other is not None:
+            value = similarity(image.vector, other.vector)
+            yield _Found(other.study, other.image, value, image)
 
 
 def similarity(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
@@ -209,7 +248,7 @@ def similarity(first: NDArray[np.float32], second: NDArray[np.float32]) -> float
 def _with_image() -> Select[tuple[object, ...]]:
     return (
         studies.study_columns()
-        .add_columns(Embedding.id.label("embedding_id"), Embedding.image, Embedding.vector)
+        .add_columns(Embedding.id.label("embedding_id"), Embedding.image)
         .join(Embedding, Embedding.study_id == Study.id)
     )
 
@@ -281,7 +320,7 @@ def _vectors_of_patient(
         last = rows[-1].id
 
 
-def _count_searched(connection: Connection, question: Question) -> int:
+def _count_searched(connection: Connection, index: VectorIndex, question: Question) -> int:
     groups = {embeddings.modality_group(image.image.modality) for image in question.images}
     return connection.execute(
         select(func.count(func.distinct(Embedding.study_id)))
@@ -289,34 +328,35 @@ def _count_searched(connection: Connection, question: Question) -> int:
         .where(
             Embedding.space_id == question.space.id,
             Embedding.modality_group.in_(groups),
-            Embedding.vector.is_not(None),
+            *_held(index),
             not_(_same_patient(question.study)),
             *question.filters.conditions(),
         )
     ).scalar_one()
 
 
-def _hits(
-    connection: Connection, index: VectorIndex, found: Sequence[_Found]
-) -> list[tuple[Hit, QueryImage]]:
+def _held(index: VectorIndex) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The live vectors that the index has: some may have come since it caught up."""
+    return Embedding.vector.is_not(None), Embedding.change <= index.watermark
+
+
+def _hits(connection: Connection, index: VectorIndex, found: Sequence[_Found]) -> list[Hit]:
     said = labels.of_studies(connection, [entry.study.id for entry in found])
     spread = {
         group: archive_similarities(connection, index, modality_group=group)
         for group in {embeddings.modality_group(entry.image.modality) for entry in found}
     }
     return [
-        (
-            Hit(
-                rank=rank,
-                study=entry.study,
-                image=entry.image,
-                similarity=entry.similarity,
-                percentile=percentile(
-                    spread[embeddings.modality_group(entry.image.modality)], entry.similarity
-                ),
-                labels=said.get(entry.study.id, ()),
+        Hit(
+            rank=rank,
+            study=entry.study,
+            image=entry.image,
+            similarity=entry.similarity,
+            percentile=percentile(
+                spread[embeddings.modality_group(entry.image.modality)], entry.similarity
             ),
-            entry.query,
+            labels=said.get(entry.study.id, ()),
+            query_image=entry.query.image,
         )
         for rank, entry in enumerate(found, start=1)
     ]
@@ -343,7 +383,7 @@ def archive_similarities(
     live = (
         Embedding.space_id == index.space_id,
         Embedding.modality_group == modality_group,
-        Embedding.vector.is_not(None),
+        *_held(index),
     )
     count = connection.execute(select(func.count()).where(*live)).scalar_one()
     stride = max(1, count // PERCENTILE_SAMPLE)

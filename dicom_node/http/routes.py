@@ -15,9 +15,11 @@ from dicom_node.shared_index import SharedIndex
 from dicom_node.similar import Similar
 
 
-def archive_routes(engine: Engine, settings: Settings, *, node: str) -> list[BaseRoute]:
+def archive_routes(
+    engine: Engine, settings: Settings, *, node: str, index: SharedIndex | None = None
+) -> list[BaseRoute]:
     """The routes; ``node`` is the device UID that reports name as their author."""
-    index = SharedIndex(settings)
+    index = index or SharedIndex(settings)
     similar = Similar(engine, settings, index=index)
     reporting = Reporting(engine, settings, node=node, index=index)
     return [

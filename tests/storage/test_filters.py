@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
-from storage import labels, search
+from storage import embeddings, labels, search
 from storage.answer import Answer, Label
+from storage.embeddings import NewEmbedding
 from storage.filters import Filters
 from storage.index import VectorIndex
 from storage.labels import LabelLine
-from tests.storage.made import Told, add_told, row_of, space, unit
+from tests.storage.made import Told, add_study, add_told, reference, row_of, space, unit
 
 ASKED = Told("9.9", unit(1, 0, 0, 0))
 KNOWN = Told(
@@ -119,10 +120,29 @@ def test_the_dots_of_an_old_date_do_not_hide_it(archive: Connection) -> None:
     assert _uids(_ask(archive, Filters(date_from=day, date_to=day))) == ["1.3"]
 
 
+def _add_two_views(connection: Connection) -> None:
+    """A study of a frontal DX, the nearer one, and a lateral CR."""
+    study = add_study(connection, space(), "1.4", [])
+    frontal = replace(reference("1.4.1.1", "DX"), view="PA")
+    lateral = replace(reference("1.4.1.2", "CR"), view="LATERAL")
+    new = [
+        NewEmbedding(frontal, unit(1, 0, 0, 0), b"png", {}),
+        NewEmbedding(lateral, unit(1, 9, 0, 0), b"png", {}),
+    ]
+    embeddings.replace(connection, space=space(), study_id=study, new=new)
+
+
 def test_modality_body_part_and_view_must_be_those_of_one_image(archive: Connection) -> None:
-    add_told(archive, space(), replace(KNOWN, uid="1.4", view="LATERAL"))
-    lateral = Filters(modalities=("DX",), views=("LATERAL",))
-    assert _uids(_ask(archive, lateral)) == ["1.4"]
+    _add_two_views(archive)
+    assert _ask(archive, Filters(modalities=("DX",), views=("LATERAL",))).hits == ()
+    assert _uids(_ask(archive, Filters(modalities=("CR",), views=("LATERAL",)))) == ["1.4"]
+
+
+def test_a_hit_is_the_image_that_fits_though_another_is_nearer(archive: Connection) -> None:
+    _add_two_views(archive)
+    (hit,) = _ask(archive, Filters(views=("LATERAL",))).hits
+    assert hit.image.sop_instance_uid == "1.4.1.2"
+    assert hit.similarity == pytest.approx(82**-0.5, abs=1e-6)
 
 
 def test_priors_are_listed_whatever_the_filters_are(engine: Engine) -> None:

@@ -74,6 +74,48 @@ def test_a_study_counts_by_its_best_image_once(engine: Engine) -> None:
         assert answer.image.sop_instance_uid == "1.1.1.2"
 
 
+def test_each_hit_names_the_image_that_it_was_compared_with(engine: Engine) -> None:
+    with engine.begin() as connection:
+        add_study(connection, space(), "1.1", [unit(1, 0, 0, 0), unit(0, 0, 1, 0)], patient="P")
+        add_study(connection, space(), "1.2", [unit(1, 0.1, 0, 0)])
+        add_study(connection, space(), "1.3", [unit(0, 0, 1, 0.2)])
+        add_study(connection, space(), "1.4", [unit(0, 0, 1, 0.1)], patient="P")
+        answer = _ask(connection, "1.1")
+    compared = [
+        (hit.study.study_instance_uid, hit.query_image and hit.query_image.sop_instance_uid)
+        for hit in answer.hits + answer.priors
+    ]
+    assert compared == [("1.2", "1.1.1.1"), ("1.3", "1.1.1.2"), ("1.4", "1.1.1.2")]
+
+
+def test_what_is_indexed_during_the_question_does_not_disturb_it(engine: Engine) -> None:
+    index = VectorIndex(space().id, 4)
+    with engine.begin() as connection:
+        for number in range(20):
+            add_study(connection, space(), f"1.{number}", [unit(1, number, 0, 0)])
+        index.catch_up(connection)
+    with engine.begin() as another:
+        add_study(another, space(), "1.99", [unit(1, 0, 0, 0)])
+    with engine.begin() as connection:
+        row = row_of(connection, "1.0")
+        question = search.question_of_study(connection, row, space=space(), k=3, level=0)
+        answer = search.answer(connection, index, question)
+    assert (_uids(answer), answer.searched) == (["1.1", "1.2", "1.3"], 19)
+
+
+def test_a_study_of_very_many_images_is_searched_with_all_of_them(engine: Engine) -> None:
+    images = [unit(1, number, 0, 0) for number in range(2 * search.IMAGES_AT_ONCE)]
+    images.append(unit(0, 0, 0, 1))
+    with engine.begin() as connection:
+        add_study(connection, space(), "1.1", images)
+        add_study(connection, space(), "1.2", [unit(0, 0, 1, 0.5)])
+        add_study(connection, space(), "1.3", [images[-1]])
+        answer = _ask(connection, "1.1")
+    assert _uids(answer)[0] == "1.3"
+    assert answer.hits[0].similarity == pytest.approx(1.0)
+    assert answer.hits[0].query_image == reference(f"1.1.1.{len(images)}")
+
+
 def test_only_comparable_modalities_are_searched(engine: Engine) -> None:
     with engine.begin() as connection:
         add_study(connection, space(), "1.1", [unit(1, 0, 0, 0)], modality="DX")

@@ -1,0 +1,83 @@
+"""The index that all who ask over HTTP share: loaded once, caught up, never of another space."""
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from dicom_node.settings import Settings
+from dicom_node.shared_index import SharedIndex
+from storage import embeddings
+from tests.storage.made import add_study, space, unit
+
+NEW_SPACE = replace(space(), id="space-new")
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> SharedIndex:
+    return SharedIndex(Settings(data_folder=tmp_path))
+
+
+def _count(shared: SharedIndex, engine: Engine, of: str = "space-a") -> int:
+    with engine.connect() as connection, shared.of(connection, replace(space(), id=of)) as index:
+        return index.count
+
+
+def test_it_is_caught_up_for_each_question(engine: Engine, shared: SharedIndex) -> None:
+    for number in (1, 2):
+        with engine.begin() as connection:
+            add_study(connection, space(), f"1.{number}", [unit(1, 0, 0, 0)])
+        assert _count(shared, engine) == number
+
+
+def test_after_a_switch_it_is_the_new_spaces(engine: Engine, shared: SharedIndex) -> None:
+    with engine.begin() as connection:
+        add_study(connection, space(), "1.1", [unit(1, 0, 0, 0)])
+        add_study(connection, NEW_SPACE, "1.2", [unit(1, 0, 0, 0)])
+        add_study(connection, NEW_SPACE, "1.3", [unit(1, 0, 0, 0)])
+    assert (_count(shared, engine), _count(shared, engine, NEW_SPACE.id)) == (1, 2)
+
+
+def test_of_a_database_that_was_restored_it_is_loaded_anew(
+    engine: Engine, shared: SharedIndex
+) -> None:
+    with engine.begin() as connection:
+        add_study(connection, space(), "1.1", [unit(1, 0, 0, 0)])
+        add_study(connection, space(), "1.2", [unit(1, 0, 0, 0)])
+    assert _count(shared, engine) == 2
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM embeddings WHERE change = 2"))
+        connection.execute(text("SELECT setval('embedding_changes', 1)"))
+    assert _count(shared, engine) == 1
+
+
+def test_before_anything_is_indexed_loading_it_waits(engine: Engine, shared: SharedIndex) -> None:
+    shared.load(engine)
+    with engine.begin() as connection:
+        add_study(connection, space(), "1.1", [unit(1, 0, 0, 0)])
+    shared.load(engine)
+    assert _count(shared, engine) == 1
+
+
+def test_nobody_sees_it_half_caught_up(engine: Engine, shared: SharedIndex) -> None:
+    with engine.begin() as connection:
+        add_study(connection, space(), "1.1", [unit(1, 0, 0, 0)])
+        study = add_study(connection, space(), "1.2", [unit(1, 0, 0, 0)])
+    counts: list[int] = []
+
+    def ask() -> None:
+        counts.extend(_count(shared, engine) for _ in range(20))
+
+    asking = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in asking:
+        thread.start()
+    for _ in range(10):  # the study's vector is replaced, which an index does by removing it first
+        with engine.begin() as connection:
+            kept = embeddings.of_study(connection, space_id=space().id, study_id=study)
+            new = [embeddings.NewEmbedding(kept[0].image, kept[0].vector, b"png", {})]
+            embeddings.replace(connection, space=space(), study_id=study, new=new)
+    for thread in asking:
+        thread.join()
+    assert set(counts) == {2}
