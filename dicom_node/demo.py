@@ -139,9 +139,9 @@ def _prepare(folder: Path) -> _Demo:
     path = folder / "likeness.toml"
     if not path.exists():
         # The node's port may be set from outside; the others only need to be free.
-        port = int(os.environ.get("LIKENESS_DICOM_PORT", "11112"))
-        asker, viewer = _free_ports(2, besides=port)
+        port = int(os.environ.get("LIKENESS_DICOM_PORT") or "11112")
         http = int(os.environ.get("LIKENESS_HTTP_PORT") or "11180")
+        asker, viewer = _free_ports(2, besides={port, http})
         path.write_text(
             SETTINGS.substitute(
                 node_port=port,
@@ -156,15 +156,16 @@ def _prepare(folder: Path) -> _Demo:
     return _Demo(folder, path, load_settings(path))
 
 
-def _free_ports(count: int, *, besides: int) -> list[int]:
+def _free_ports(count: int, *, besides: set[int]) -> list[int]:
+    first = min(besides)
     found: list[int] = []
-    for port in range(besides + 1, 65536):
+    for port in range(first + 1, 65536):
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
+            if port not in besides and probe.connect_ex(("127.0.0.1", port)) != 0:
                 found.append(port)
         if len(found) == count:
             return found
-    raise PortTakenError(f"no free ports above {besides}")
+    raise PortTakenError(f"no free ports above {first}")
 
 
 @contextmanager
