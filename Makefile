@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+WORKERS ?= 2
 SYSTEM_PACKAGES := dcmtk dicom3tools libgdcm-tools openssl orthanc orthanc-python orthanc-webviewer stunnel4 chromium docker-compose
 JUDGES := /usr/bin/storescu /usr/bin/dciodvfy /usr/bin/gdcmscu /usr/bin/openssl /usr/sbin/Orthanc /usr/share/orthanc/plugins/libOrthancPython.so /usr/share/orthanc/plugins/libOrthancWebViewer.so /usr/bin/stunnel4 /usr/bin/chromium /usr/bin/docker-compose
 
@@ -38,7 +39,7 @@ lint: venv  ## style, types and the arrows between packages
 
 .PHONY: test
 test: venv system lint  ## everything that takes minutes
-	$(BIN)/python -m pytest -m 'not long'
+	$(BIN)/python -m pytest -m 'not long' -n $(WORKERS) --dist loadfile tests/end_to_end tests
 
 .PHONY: test-long
 test-long: venv system  ## what takes long: kill tests, 20,000 mutated files

@@ -12,6 +12,7 @@ from benchmarks.baseline_quality import Collection, chest_collections, vectors_o
 from encoders.baseline import describe
 from encoders.grayscale import read_image
 from tests.encoders.objects import files, needs_shared
+from tests.telling import tell
 
 Pixels = NDArray[np.float32]
 
@@ -57,11 +58,10 @@ def found() -> dict[str, float]:
 
 
 def test_every_lossy_encoding_gives_nearly_the_vector_of_its_image(
-    found: dict[str, float], capsys: pytest.CaptureFixture[str], pytestconfig: pytest.Config
+    found: dict[str, float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = "\n".join(f"{name:9} {value:.4f}" for name, value in found.items())
-    with capsys.disabled():
-        pytestconfig.get_terminal_writer().line(f"\n\n{table}")
+    tell(capsys, table)
     assert len(found) == 13
     assert {name: value for name, value in found.items() if value < LEAST} == {}
 

@@ -22,6 +22,7 @@ from tests.encoders.dcmtk import (
     without_jpeg_2000,
 )
 from tests.encoders.objects import SHARED, files, needs_shared
+from tests.telling import tell
 
 pytestmark = [needs_shared, needs_dcmtk, pytest.mark.shared_data]
 
@@ -174,11 +175,8 @@ def test_of_16_bits_it_is_a_257th_of_that(case: Case, judge: Judge) -> None:
     assert fine is None or fine <= FINE_LEVEL
 
 
-def test_every_file_is_judged(
-    judge: Judge, capsys: pytest.CaptureFixture[str], pytestconfig: pytest.Config
-) -> None:
+def test_every_file_is_judged(judge: Judge, capsys: pytest.CaptureFixture[str]) -> None:
     verdicts = [judge(case) for case in CASES]
-    with capsys.disabled():
-        pytestconfig.get_terminal_writer().line(f"\n\n{table(verdicts)}")
+    tell(capsys, table(verdicts))
     left_out = {verdict.case.path.name: verdict.left_out for verdict in verdicts}
     assert {name: count for name, count in left_out.items() if count} == {OVERSHOOTING: 8}

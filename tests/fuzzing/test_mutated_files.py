@@ -11,6 +11,7 @@ from tests.fuzzing.mutants import KINDS, Recipe, mutate, schedule
 from tests.fuzzing.outside import opinions, told
 from tests.fuzzing.seeds import seeds
 from tests.fuzzing.summary import findings, summary
+from tests.telling import tell
 
 FEW, MANY = 600, 20_000
 
@@ -45,13 +46,10 @@ def test_twenty_thousand_mutated_files_find_nothing(
     examiner: Examiner,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-    pytestconfig: pytest.Config,
 ) -> None:
     verdicts = examined(examiner, MANY)
     found = findings(verdicts)
     lines = [summary(verdicts, seeds()), *told(opinions(verdicts, tmp_path))]
-    with capsys.disabled():
-        pytestconfig.get_terminal_writer().line("\n\n" + "\n".join([*lines, *found]))
-        pytestconfig.get_terminal_writer().line(f"findings: {len(found) or 'none'}")
+    tell(capsys, "\n".join([*lines, *found, f"findings: {len(found) or 'none'}"]))
     assert len(verdicts) >= MANY
     assert found == []
