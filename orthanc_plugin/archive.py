@@ -54,11 +54,15 @@ class Modality(NamedTuple):
 
 
 class Job(NamedTuple):
-    """A job: whether it is under way; where it has ended, whether well; and what it said."""
+    """A job: whether it is under way; where it has ended, whether well; and what it said.
+
+    ``paused`` is one under way that rests until someone has Orthanc resume it.
+    """
 
     under_way: bool
     succeeded: bool
     said: str
+    paused: bool = False
 
 
 class Found(NamedTuple):
@@ -144,7 +148,7 @@ class Archive:
         found = self._get(f"/jobs/{identifier}")
         state = str(found.get("State", ""))
         said = str(found.get("ErrorDetails") or found.get("ErrorDescription") or state)
-        return Job(state in _UNDER_WAY, state == "Success", said)
+        return Job(state in _UNDER_WAY, state == "Success", said, state == "Paused")
 
     def find(self, uid: str) -> list[Found]:
         """All that has this DICOM UID."""

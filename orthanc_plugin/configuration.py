@@ -173,7 +173,8 @@ class _Reading:
             self.fault("Url", wrong)
         elif value.startswith("http:") and not _is_loopback(value):
             self.warnings.append(
-                f"{SECTION}.Url: token and pictures travel unencrypted; use https for another host"
+                f"{SECTION}.Url: the token, patients' pictures and the scripts of Orthanc's pages "
+                "travel unencrypted; use https for another host"
             )
         return value.rstrip("/")
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """A study on its way to the node, whole or in parts.
 
-A job ends at the first image that the node does not take. When a study has failed before, a part
-that fails is cut in two, down to the single images, so that one of them does not hold up the rest.
+A job ends at the first image that the node does not take. Where the node refuses an image as such
+the part is cut in two, down to the single images, so that one of them does not hold up the rest.
 The larger parts go first, so that it soon shows whether the node takes anything at all.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from orthanc_plugin.archive import Instance
 from orthanc_plugin.marks import SENDING, SENT, Mark
+from orthanc_plugin.refusals import MOST_CHARACTERS
 from orthanc_plugin.tasks import Task
 
 _GIVE_UP_AFTER = 12
@@ -25,6 +26,7 @@ class Delivery:
     def __init__(self, task: Task, images: Sequence[Instance], fingerprint: str, changed: str):
         self.task = task
         self.job = ""
+        self.paused = False
         self._images = len(images)
         self._fingerprint = fingerprint
         self._changed = changed
@@ -32,6 +34,7 @@ class Delivery:
         self._taken = 0
         self._refused = 0
         self._failed = 0
+        self._said = ""
 
     @property
     def over(self) -> bool:
@@ -43,11 +46,6 @@ class Delivery:
         """Whether the next job sends all of it."""
         return bool(self._left) and len(self._left[0]) == self._images
 
-    @property
-    def refused(self) -> int:
-        """How many images the node did not take."""
-        return self._refused
-
     def part(self) -> list[str]:
         """What the next job sends, by Orthanc's identifiers."""
         return self._left[0]
@@ -56,12 +54,16 @@ class Delivery:
         """The part arrived."""
         self._taken += len(self._left.popleft())
 
-    def cut(self) -> bool:
-        """Cuts the part in two that was not taken, or leaves it out; False if that is in vain."""
+    def cut(self, said: str) -> bool:
+        """Cuts the part in two that was refused, or leaves it out; False if that is in vain.
+
+        Only for a refusal of an image as such (``refusals.is_of_the_image``).
+        """
         part = self._left.popleft()
         self._failed += 1
         if len(part) == 1:
             self._refused += 1
+            self._said = said[:MOST_CHARACTERS]
         else:
             half = len(part) // 2
             self._left += [part[:half], part[half:]]
@@ -71,6 +73,7 @@ class Delivery:
     def mark(self) -> Mark:
         """What is to stand in the study's metadata."""
         if self.over:
-            return Mark(SENT, self._fingerprint, self._taken, self._refused, self._changed)
+            counts = self._taken, self._refused
+            return Mark(SENT, self._fingerprint, *counts, self._changed, said=self._said)
         job = self.job if self.whole else ""
         return Mark(SENDING, self._fingerprint, self._images, job=job)

@@ -12,15 +12,18 @@ from orthanc_plugin import VERSION
 from orthanc_plugin.archive import AbsentError, Archive, ArchiveError
 from orthanc_plugin.configuration import Configuration
 from orthanc_plugin.exchange import Answer, Request
-from orthanc_plugin.forwarding import Forwarder
+from orthanc_plugin.forwarding import Forwarder, Standing
+from orthanc_plugin.marks import NOTHING
 from orthanc_plugin.node import Node
 from orthanc_plugin.notices import as_json, notice, redirect
 from orthanc_plugin.passing import Passing
 from orthanc_plugin.same_origin import refused
-from orthanc_plugin.states import State, state_of
+from orthanc_plugin.states import NO_IMAGE, State, state_of
+from orthanc_plugin.tasks import FAILED
 from orthanc_plugin.viewers import Wanted, address, chosen, find_instance, find_series
 
-_UID = r"(?P<uid>[0-9.]{1,64})"
+_UID = r"(?P<uid>[0-9](?:[0-9.]{0,62}[0-9])?)"
+"""Stricter than it need be for Orthanc, never "." or ".."; zeros in front are met in practice."""
 _STATIC = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:\.[A-Za-z0-9]{1,8}){1,3}"
 _ORTHANC_ID = r"(?P<identifier>[0-9a-f]{8}(?:-[0-9a-f]{8}){4})"
 _MOST_FRAME_DIGITS = 6
@@ -111,9 +114,15 @@ class Doors:
         found = [one for one in self._archive.find(parts["uid"]) if one.level == "Study"]
         if not found:
             return notice(request, HTTPStatus.NOT_FOUND, "Orthanc has no study with this UID.")
-        for study in found:
-            self._forwarder.send_again(study.identifier)
-        return as_json({"state": "waiting", "says": "waiting to be sent"}, HTTPStatus.ACCEPTED)
+        stand = {one.identifier: self._forwarder.standing(one.identifier) for one in found}
+        wanted = [study for study, standing in stand.items() if not _is_empty(standing)]
+        if not wanted:
+            return as_json({"state": "unknown", "says": NO_IMAGE}, HTTPStatus.CONFLICT)
+        for study in wanted:
+            self._forwarder.send_again(study)
+        says = _waiting_again(stand[wanted[0]])
+        document = {"state": "waiting", "says": says, "watch": f"state/study/{wanted[0]}"}
+        return as_json(document, HTTPStatus.ACCEPTED)
 
     def _viewer(self, request: Request, parts: Mapping[str, str]) -> Answer:
         found = find_series(self._archive, parts["uid"])
@@ -144,6 +153,18 @@ class Doors:
         place = int(frame) if known else 1
         identifier = find_instance(self._archive, instance)
         return Wanted(found[1], series, found[0], instance, identifier, place)
+
+
+def _is_empty(standing: Standing) -> bool:
+    """Whether the study was looked at, held nothing to send, and is as it was."""
+    mark = standing.mark
+    return mark is not None and mark.state == NOTHING and not standing.changed
+
+
+def _waiting_again(standing: Standing) -> str:
+    if standing.state == FAILED:
+        return f"waiting to be sent; the last time it could not be: {standing.said}"
+    return "waiting to be sent"
 
 
 def _route(path: str, methods: Mapping[str, Handler]) -> _Route:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -19,25 +18,36 @@ from orthanc_plugin.deliveries import Delivery
 from orthanc_plugin.images import fingerprint, images_of
 from orthanc_plugin.inbox import Inbox
 from orthanc_plugin.journal import Journal
-from orthanc_plugin.marks import NOTHING, SENDING, SENT, Mark, read_mark
+from orthanc_plugin.marks import NOTHING, SENDING, SENT, Mark, read_mark, settled_time
 from orthanc_plugin.pauses import Pause, answers, retry_wait
+from orthanc_plugin.refusals import Refusals, is_of_the_image
 from orthanc_plugin.sweep import Sweep
-from orthanc_plugin.tasks import Task, Tasks
+from orthanc_plugin.tasks import WAITING, Task, Tasks
 
 STORE_TIMEOUT_S = 30
 """How long the node may take over one C-STORE response, in seconds."""
 _LOOK_S = 1.0
 """Between two looks at a job; Orthanc also tells when one ends."""
 _SWEEP_REST_S = 0.02
+_AFTER_FAULT_S = 60.0
+_FAULT = "a fault of the plug-in: see the log"
 _ENDED_KEPT = 1000
 
 
 class Standing(NamedTuple):
-    """How a study stands here: its task's state (or "" without one), why, and its mark."""
+    """How a study stands here.
+
+    Attributes:
+        state: its task's, or "" without one.
+        said: why it does not get on.
+        mark: what stands in its metadata.
+        changed: whether Orthanc may have touched it since the mark was set.
+    """
 
     state: str
     said: str
     mark: Mark | None
+    changed: bool = True
 
 
 class Forwarder:
@@ -55,15 +65,26 @@ class Forwarder:
         self._ended: OrderedDict[str, bool] = OrderedDict()
         self._pause = Pause(configuration.retry_s)
         self._wake = threading.Event()
-        wanted = configuration.forward and configuration.sweep_at_start
-        self._sweep = Sweep(archive, configuration.metadata_name, journal) if wanted else None
+        self._refusals = Refusals()
+        self._sweep = self._new_sweep()
+        self._sweep_due = 0.0
         self._sent = 0
+
+    def _new_sweep(self) -> Sweep | None:
+        if not (self._set.forward and self._set.sweep_at_start):
+            return None
+        return Sweep(self._archive, self._set.metadata_name, self._journal, self._refusals)
 
     def study_is_stable(self, study: str) -> None:
         """A study has not changed for a while; by Orthanc's identifier."""
-        if self._set.forward:
+        if not self._set.forward:
+            return
+        try:
             self._inbox.put(study)
-            self._wake.set()
+        except ArchiveError as fault:
+            self._journal.trouble("inbox", f"a stable study is noted in memory only: {fault}")
+            self._tasks.add(study)
+        self._wake.set()
 
     def job_ended(self, job: str, *, succeeded: bool) -> None:
         """A job of Orthanc's ended, perhaps one of ours."""
@@ -85,8 +106,12 @@ class Forwarder:
         """
         metadata = self._archive.metadata("studies", study)
         mark = read_mark(metadata.get(self._set.metadata_name))
+        changed = mark is None or mark.changed != changed_at(metadata)
         task = self._tasks.find(study)
-        return Standing("", "", mark) if task is None else Standing(task.state, task.said, mark)
+        if task is None:
+            return Standing("", "", mark, changed)
+        said = self._pause.reason if task.state == WAITING else task.said
+        return Standing(task.state, said, mark, changed)
 
     def status(self) -> dict[str, Any]:
         """For people who look after it."""
@@ -95,6 +120,8 @@ class Forwarder:
             "enabled": self._set.forward,
             **self._tasks.counts(),
             "sent": self._sent,
+            "held": sum(delivery.paused for delivery in list(self._deliveries.values())),
+            "refused": self._refusals.told(),
             "paused": self._pause.reason,
             "sweep": sweep and {"looked": sweep.looked, "total": sweep.total, "over": sweep.over},
         }
@@ -110,39 +137,59 @@ class Forwarder:
 
     def step(self) -> float:
         """Does what there is to do now; returns after how many seconds to look again at latest."""
-        while (note := self._inbox.take()) is not None:
-            self._tasks.add(note.study, note=note)
+        self._read_notes()
         for job in list(self._deliveries):
             self._follow(job)
         self._start_some()
         return self._next_look()
 
+    def _read_notes(self) -> None:
+        try:
+            while (note := self._inbox.take()) is not None:
+                self._tasks.add(note.study, note=note)
+        except ArchiveError as fault:
+            self._journal.trouble("inbox", f"the notes of stable studies cannot be read: {fault}")
+        else:
+            self._journal.trouble("inbox", "")
+
     def _next_look(self) -> float:
         now = monotonic()
         waits = [60.0, _LOOK_S] if self._deliveries else [60.0]
-        if len(self._deliveries) < self._set.jobs_at_once:
+        if self._may_start():
             due = self._tasks.due_in(now)
             sweeping = self._sweep is not None and not self._sweep.over
             pause = self._pause.until - now
             waits += [] if due is None else [max(due, pause)]
-            waits += [max(_SWEEP_REST_S, pause)] if sweeping else []
+            waits += [max(_SWEEP_REST_S, pause, self._sweep_due - now)] if sweeping else []
         return max(0.0, min(waits))
 
+    def _may_start(self) -> bool:
+        """A job that someone has paused holds up no other study."""
+        going = [delivery for delivery in self._deliveries.values() if not delivery.paused]
+        return len(going) < self._set.jobs_at_once
+
     def _start_some(self) -> None:
-        while len(self._deliveries) < self._set.jobs_at_once and monotonic() >= self._pause.until:
+        while self._may_start() and monotonic() >= self._pause.until:
             task = self._tasks.next(monotonic()) or self._swept()
             if task is None:
                 return
             try:
                 self._start(task)
             except BaseException:
-                self._tasks.retry(task, monotonic() + 60, "a fault of the plug-in: see the log")
+                self._tasks.retry(task, monotonic() + _AFTER_FAULT_S, _FAULT)
                 raise
 
     def _swept(self) -> Task | None:
-        if self._sweep is None or self._sweep.over:
+        if self._sweep is None or self._sweep.over or monotonic() < self._sweep_due:
             return None
-        for study in self._sweep.missed_ones():
+        try:
+            missed = self._sweep.missed_ones()
+        except ArchiveError as fault:
+            self._journal.trouble("sweep", f"the sweep waits for Orthanc's database: {fault}")
+            self._sweep_due = monotonic() + self._set.retry_s
+            return None
+        self._journal.trouble("sweep", "")
+        for study in missed:
             self._tasks.add(study, swept=True)
         return self._tasks.next(monotonic())
 
@@ -189,7 +236,7 @@ class Forwarder:
         if task.swept and not study.stable:
             return None  # images still come, and Orthanc will tell when no more do
         metadata = self._archive.metadata("studies", task.study)
-        changed = _settled_time(changed_at(metadata))
+        changed = settled_time(changed_at(metadata))
         mark = read_mark(metadata.get(self._set.metadata_name))
         images = images_of(self._archive, study, modality.ae_title)
         print_ = fingerprint(images)
@@ -219,21 +266,38 @@ class Forwarder:
     def _send(self, delivery: Delivery) -> None:
         name = self._set.modality
         delivery.job = self._archive.store(name, delivery.part(), STORE_TIMEOUT_S)
-        self._deliveries[delivery.job] = delivery
         self._set_mark(delivery.task, delivery.mark(), None)
+        self._deliveries[delivery.job] = delivery  # not if the study was deleted: the mark tells
 
     def _follow(self, job: str) -> None:
         delivery = self._deliveries[job]
         try:
             found = self._archive.job(job)
         except AbsentError:  # Orthanc remembers only the last few jobs
-            del self._deliveries[job]
-            self._ended_as(delivery, self._ended.pop(job, None), "Orthanc has forgotten its job")
+            said = "Orthanc has forgotten its job"
+            self._end(job, delivery, self._ended.pop(job, None), said)
             return
-        if not found.under_way:
-            del self._deliveries[job]
+        if found.under_way:
+            self._hold(delivery, found.paused)
+        else:
             self._ended.pop(job, None)
-            self._ended_as(delivery, found.succeeded, found.said)
+            self._end(job, delivery, found.succeeded, found.said)
+
+    def _hold(self, delivery: Delivery, paused: bool) -> None:
+        task = delivery.task
+        if paused and not delivery.paused:
+            self._journal.warning(f"study {task.study}: job {delivery.job} is paused in Orthanc")
+        delivery.paused = paused
+        task.said = "its job is paused in Orthanc, and may be resumed there" if paused else ""
+
+    def _end(self, job: str, delivery: Delivery, succeeded: bool | None, said: str) -> None:
+        del self._deliveries[job]
+        delivery.paused = False
+        try:
+            self._ended_as(delivery, succeeded, said)
+        except BaseException:
+            self._tasks.retry(delivery.task, monotonic() + _AFTER_FAULT_S, _FAULT)
+            raise
 
     def _ended_as(self, delivery: Delivery, succeeded: bool | None, said: str) -> None:
         try:
@@ -263,7 +327,7 @@ class Forwarder:
         if not answers(modality):
             self._tasks.put_back(task)
             self._halt(_silent(modality))
-        elif task.tries == 0 or not delivery.cut():
+        elif not is_of_the_image(said) or not delivery.cut(said):
             self._retry(task, said)
         elif delivery.over:
             self._finish(delivery)
@@ -274,10 +338,12 @@ class Forwarder:
         mark = delivery.mark()
         self._set_mark(delivery.task, mark, None)
         self._sent += 1
-        if delivery.refused:
+        study = delivery.task.study
+        self._refusals.note(study, mark.refused, mark.said)
+        if mark.refused:
             self._journal.warning(
-                f"study {delivery.task.study}: the node did not take {mark.refused} of its images; "
-                "the job in Orthanc and the node's log say why"
+                f"study {study}: the node did not take {mark.refused} of its "
+                f"{mark.images + mark.refused} images: {mark.said}"
             )
         self._done(delivery.task)
 
@@ -285,7 +351,8 @@ class Forwarder:
         now = monotonic()
         task.tries += 1
         wait = retry_wait(self._set.retry_s, task.tries)
-        self._pause.failed(now, said)
+        if not is_of_the_image(said):  # else the node is there, and takes other studies
+            self._pause.failed(now, task.study, said)
         self._tasks.retry(task, now + wait, said)
         self._journal.warning(f"study {task.study} is tried again in {wait:.0f} s: {said}")
 
@@ -295,6 +362,7 @@ class Forwarder:
             self._archive.study(task.study)
         except AbsentError:
             task.again = False
+            self._refusals.note(task.study, 0, "")
             self._done(task)
             self._journal.info(f"study {task.study} is no longer in Orthanc")
         else:
@@ -302,7 +370,10 @@ class Forwarder:
 
     def _done(self, task: Task) -> None:
         for note in self._tasks.done(task):
-            self._inbox.done(note)
+            try:
+                self._inbox.done(note)
+            except ArchiveError as fault:  # Orthanc gives the note out again
+                self._journal.trouble("inbox", f"a note cannot be taken off: {fault}")
 
     def _set_mark(self, task: Task, mark: Mark, before: Mark | None) -> None:
         if mark == before:
@@ -319,11 +390,3 @@ class Forwarder:
 
 def _silent(modality: Modality) -> str:
     return f"the node's DICOM port {modality.host}:{modality.port} does not answer"
-
-
-def _settled_time(changed: str | None) -> str:
-    """Orthanc's LastUpdate, or nothing while that second may not be over."""
-    if changed is None:
-        return ""
-    just_now = (datetime.now() - timedelta(seconds=2)).strftime("%Y%m%dT%H%M%S")
-    return changed if changed < just_now else ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, NamedTuple, Protocol
 
+from orthanc_plugin.archive import ArchiveError
 from orthanc_plugin.host import Host
 from orthanc_plugin.journal import Journal
 
@@ -26,7 +27,10 @@ class Note(NamedTuple):
 
 
 class Inbox(Protocol):
-    """Notes in the order in which they came; ``put`` may be called in any thread."""
+    """Notes in the order in which they came; ``put`` may be called in any thread.
+
+    All methods raise ArchiveError where Orthanc's database fails.
+    """
 
     def put(self, study: str) -> None:
         """Notes a study."""
@@ -65,16 +69,22 @@ class DurableInbox:
 
     def put(self, study: str) -> None:
         """Notes a study."""
-        self._host.EnqueueValue(QUEUE, study.encode())
+        self._call(self._host.EnqueueValue, study.encode())
 
     def take(self) -> Note | None:
         """The next note that is not reserved."""
-        value, number = self._host.ReserveQueueValue(QUEUE, self._front, RELEASE_S)
+        value, number = self._call(self._host.ReserveQueueValue, self._front, RELEASE_S)
         return None if value is None else Note(bytes(value).decode(), number)
 
     def done(self, note: Note) -> None:
         """Takes the note off the queue."""
-        self._host.AcknowledgeQueueValue(QUEUE, note.number)
+        self._call(self._host.AcknowledgeQueueValue, note.number)
+
+    def _call(self, function: Any, *arguments: Any) -> Any:
+        try:
+            return function(QUEUE, *arguments)
+        except self._host.OrthancException as fault:
+            raise ArchiveError(f"queue {QUEUE}: {fault}") from fault
 
 
 def open_inbox(host: Host, journal: Journal) -> Inbox:
@@ -85,10 +95,10 @@ def open_inbox(host: Host, journal: Journal) -> Inbox:
     inbox = DurableInbox(host)
     try:
         note = inbox.take()
-    except host.OrthancException as fault:
+        if note is not None:  # it was only to see whether this works
+            inbox.put(note.study)
+            inbox.done(note)
+    except ArchiveError as fault:
         journal.info(f"Orthanc's database keeps no queues ({fault}): notes are kept in memory")
         return MemoryInbox()
-    if note is not None:  # it was only to see whether this works
-        inbox.put(note.study)
-        inbox.done(note)
     return inbox

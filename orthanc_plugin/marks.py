@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from time import gmtime, strftime, time
 from typing import NamedTuple
 
 SENT = "sent"
@@ -18,10 +19,11 @@ class Mark(NamedTuple):
         state: ``SENT``, ``SENDING`` or ``NOTHING``.
         fingerprint: of the images that were sent (``images.fingerprint``).
         images: how many.
-        refused: how many of them the node did not take.
+        refused: how many others the node did not take.
         changed: Orthanc's LastUpdate of the study when its images were listed; empty if it may
             have changed later within that second.
         job: Orthanc's job that sends it.
+        said: why the last of the refused ones was not taken.
     """
 
     state: str
@@ -30,6 +32,7 @@ class Mark(NamedTuple):
     refused: int = 0
     changed: str = ""
     job: str = ""
+    said: str = ""
 
     def text(self) -> str:
         """What is kept."""
@@ -44,4 +47,13 @@ def read_mark(text: str | None) -> Mark | None:
     except (ValueError, TypeError):
         return None
     whole = isinstance(mark.images, int) and isinstance(mark.refused, int)
+    whole = whole and isinstance(mark.said, str)
     return mark if whole and mark.state in (SENT, SENDING, NOTHING) else None
+
+
+def settled_time(changed: str | None) -> str:
+    """Orthanc's LastUpdate, which is in UTC, or nothing while that second may not be over."""
+    if changed is None:
+        return ""
+    just_now = strftime("%Y%m%dT%H%M%S", gmtime(time() - 2))
+    return changed if changed < just_now else ""

@@ -77,6 +77,7 @@ class Node:
             headers: what goes with it but for the token.
             body: of a POST.
             timeout_s: from the first byte sent to the last one received; the configuration's if 0.
+                With a limit of its own a slow answer does not make the node count as away.
 
         Raises:
             AwayError, BusyError: it was not asked.
@@ -91,7 +92,8 @@ class Node:
                 self._breaker.unreachable(str(fault))
                 raise
             except SlowError as fault:
-                self._breaker.slow(str(fault))
+                if not timeout_s:  # else it says little of the node: the caller was impatient
+                    self._breaker.slow(str(fault))
                 raise
             self._breaker.answered()
             return answer

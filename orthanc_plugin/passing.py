@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from urllib.parse import quote, urlencode
 
@@ -21,13 +24,17 @@ PROBLEM = "application/problem+json"
 """RFC 9457 6.1."""
 REPORT_S = 60.0
 """How long the node may take to make a report, in seconds."""
+REPORTS_AT_ONCE = 3
+"""The node makes one at a time; those that wait must not keep pages from it."""
 _SENT_ON = {"accept": "Accept", "content-type": "Content-Type", "if-none-match": "If-None-Match"}
+_ORDINARY = re.compile(r"[ -~]*")
+"""What a header may hold: http.client takes Latin-1 only, and no line ends."""
 _SENT_BACK = {
     name.lower(): name
     for name in (
         *("Content-Type", "Content-Disposition", "Content-Security-Policy", "Cache-Control"),
-        *("ETag", "Retry-After", "Referrer-Policy", "X-Content-Type-Options", "Vary"),
-        *("Cross-Origin-Resource-Policy", "Cross-Origin-Opener-Policy", "Allow"),
+        *("ETag", "Retry-After", "Referrer-Policy", "Vary", "Allow"),
+        *("Cross-Origin-Resource-Policy", "Cross-Origin-Opener-Policy"),
     )
 }
 
@@ -38,6 +45,7 @@ class Passing:
     def __init__(self, node: Node, configuration: Configuration) -> None:
         self._node = node
         self._set = configuration
+        self._reports = threading.BoundedSemaphore(REPORTS_AT_ONCE)
 
     def ask(self, request: Request, _parts: Mapping[str, str]) -> Answer:
         """The node's answer, or what kept it from one."""
@@ -50,18 +58,31 @@ class Passing:
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 f"A body has {MOST_BODY_BYTES} bytes at most.",
             )
-        limit = max(REPORT_S, self._set.timeout_s) if request.method == "POST" else 0.0
+        headers = self._headers(request)
         try:
-            got = self._node.ask(
-                request.method, path, self._headers(request), request.body, timeout_s=limit
-            )
+            with self._limit(request) as limit:
+                got = self._node.ask(request.method, path, headers, request.body, timeout_s=limit)
         except (NodeError, AwayError, BusyError) as fault:
             return _no_answer(request, fault)
         return _passed_back(request, got)
 
+    @contextmanager
+    def _limit(self, request: Request) -> Iterator[float]:
+        """How long the node may take, in seconds; 0 for what is configured."""
+        if request.method != "POST" or not request.path.endswith("/report"):
+            yield 0.0
+            return
+        if not self._reports.acquire(blocking=False):
+            raise BusyError
+        try:
+            yield max(REPORT_S, self._set.timeout_s)
+        finally:
+            self._reports.release()
+
     def _headers(self, request: Request) -> dict[str, str]:
+        given = {name: request.headers.get(key, "") for key, name in _SENT_ON.items()}
         headers = {
-            name: request.headers[key] for key, name in _SENT_ON.items() if key in request.headers
+            name: value for name, value in given.items() if value and _ORDINARY.fullmatch(value)
         }
         user = user_of(request.headers, self._set)
         if user:
@@ -126,7 +147,7 @@ def _passed_back(request: Request, got: NodeAnswer) -> Answer:
     if request.wants_page and got.headers.get("content-type", "").startswith(PROBLEM):
         return _shown(request, got)
     headers = {name: got.headers[key] for key, name in _SENT_BACK.items() if key in got.headers}
-    return Answer(got.status, got.body, headers)
+    return Answer(got.status, got.body, {**headers, "X-Content-Type-Options": "nosniff"})
 
 
 def _shown(request: Request, got: NodeAnswer) -> Answer:

@@ -20,7 +20,7 @@ class Pause:
     def __init__(self, first_s: float) -> None:
         self._first_s = first_s
         self._wait_s = 0.0
-        self._in_a_row = 0
+        self._failing: set[str] = set()
         self.until = 0.0
         self.reason = ""
 
@@ -29,15 +29,16 @@ class Pause:
         self._wait_s = min(max(2 * self._wait_s, min(1.0, self._first_s)), LONGEST_PAUSE_S)
         self.until, self.reason = now + self._wait_s, reason
 
-    def failed(self, now: float, reason: str) -> None:
-        """A study failed though the node answers; after a few of them all wait."""
-        self._in_a_row += 1
-        if self._in_a_row >= _HALT_AFTER:
+    def failed(self, now: float, study: str, reason: str) -> None:
+        """A study failed though the node answers; after a few different ones all wait."""
+        self._failing.add(study)
+        if len(self._failing) >= _HALT_AFTER:
             self.longer(now, reason)
 
     def end(self) -> None:
         """The node took something."""
-        self._wait_s, self._in_a_row, self.until, self.reason = 0.0, 0, 0.0, ""
+        self._wait_s, self.until, self.reason = 0.0, 0.0, ""
+        self._failing.clear()
 
 
 def retry_wait(first_s: float, tries: int) -> float:
@@ -50,5 +51,5 @@ def answers(modality: Modality) -> bool:
     try:
         with socket.create_connection((modality.host, modality.port), CONNECT_S):
             return True
-    except OSError:
+    except (OSError, ValueError):  # the second for a name that no host can have
         return False

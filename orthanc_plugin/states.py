@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from orthanc_plugin.breaker import AwayError, BusyError
 from orthanc_plugin.forwarding import Standing
-from orthanc_plugin.marks import NOTHING
+from orthanc_plugin.marks import NOTHING, Mark
 from orthanc_plugin.node import Node, NodeError
 from orthanc_plugin.tasks import FAILED, SENDING, WAITING
 
+NO_IMAGE = "holds no image that can be compared"
 ASK_S = 2.0
 """How long the node may take to tell a state, in seconds."""
 
@@ -40,15 +41,27 @@ def state_of(standing: Standing, node: Node, study_uid: str) -> State:
         study_uid: Study Instance UID.
     """
     if standing.state == WAITING:
-        return State("waiting", "waiting to be sent")
+        return State("waiting", _with("waiting to be sent", standing.said))
     if standing.state == SENDING:
-        return State("sending", "being sent")
+        return State("sending", _with("being sent", standing.said))
     at_node = _at_node(node, study_uid)
     if standing.state == FAILED and at_node.state in {"unknown", "node away"}:
         return State("failed", f"could not be sent, and will be tried again: {standing.said}")
     if at_node.state == "unknown" and standing.mark and standing.mark.state == NOTHING:
-        return State("unknown", "holds no image that can be compared")
-    return at_node
+        return State("unknown", NO_IMAGE)
+    return at_node._replace(says="; ".join(filter(None, (at_node.says, _left_out(standing.mark)))))
+
+
+def _with(says: str, why: str) -> str:
+    return f"{says}: {why}" if why else says
+
+
+def _left_out(mark: Mark | None) -> str:
+    """How many images the node did not take, and why."""
+    if mark is None or not mark.refused:
+        return ""
+    whole = mark.images + mark.refused
+    return _with(f"{mark.refused} of its {whole} images not taken by the node", mark.said)
 
 
 def _at_node(node: Node, study_uid: str) -> State:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from orthanc_plugin.archive import AbsentError, Archive, changed_at
 from orthanc_plugin.journal import Journal
 from orthanc_plugin.marks import NOTHING, SENT, read_mark
+from orthanc_plugin.refusals import Refusals
 
 AT_ONCE = 25
 """Studies that are looked at between two other pieces of work."""
@@ -15,10 +16,13 @@ TOLD_EVERY = 1000
 class Sweep:
     """One look at every study that Orthanc has when the sweep begins."""
 
-    def __init__(self, archive: Archive, mark_name: str, journal: Journal) -> None:
+    def __init__(
+        self, archive: Archive, mark_name: str, journal: Journal, refusals: Refusals
+    ) -> None:
         self._archive = archive
         self._mark_name = mark_name
         self._journal = journal
+        self._refusals = refusals
         self._left: list[str] | None = None
         self.total = 0
         self.looked = 0
@@ -30,21 +34,25 @@ class Sweep:
         return self._left == []
 
     def missed_ones(self) -> list[str]:
-        """Studies among the next few that were never sent, or have changed since."""
-        if self._left is None:
-            self._begin()
-        assert self._left is not None
-        these, self._left[:AT_ONCE] = self._left[:AT_ONCE], []
+        """Studies among the next few that were never sent, or have changed since.
+
+        Raises:
+            ArchiveError: Orthanc's database failed; the next call looks at the same ones again.
+        """
+        left = self._left = self._begun() if self._left is None else self._left
+        these = left[:AT_ONCE]
         found = [study for study in these if not self._settled(study)]
+        del left[: len(these)]
         self.looked += len(these)
         self.missed += len(found)
         self._tell(len(these))
         return found
 
-    def _begin(self) -> None:
-        self._left = self._archive.studies()
-        self.total = len(self._left)
+    def _begun(self) -> list[str]:
+        studies = self._archive.studies()
+        self.total = len(studies)
         self._journal.warning(f"sweep: looking through {self.total} studies for what was missed")
+        return studies
 
     def _settled(self, study: str) -> bool:
         """Whether Orthanc has not touched the study since it was sent."""
@@ -53,8 +61,10 @@ class Sweep:
         except AbsentError:
             return True
         mark = read_mark(metadata.get(self._mark_name))
-        done = mark is not None and mark.state in (SENT, NOTHING)
-        return mark is not None and done and mark.changed == changed_at(metadata)
+        if mark is None or mark.state not in (SENT, NOTHING):
+            return False
+        self._refusals.note(study, mark.refused, mark.said)
+        return mark.changed == changed_at(metadata)
 
     def _tell(self, these: int) -> None:
         said = f"{self.looked} of {self.total} studies looked at, {self.missed} to be checked"

@@ -23,7 +23,7 @@ class Task:
         state: ``WAITING``, ``SENDING``, or ``FAILED`` and to be tried again.
         tries: how often the node did not take all of it.
         due: when it is to be tried again, by the monotonic clock.
-        said: why it failed.
+        said: why it failed, or why sending it does not get on.
         again: it became stable once more while it was being sent.
     """
 
@@ -78,26 +78,34 @@ class Tasks:
                 task = next((task for task in waiting if task.due <= now), None)
                 if task is not None:
                     waiting.remove(task)
-                    task.state = SENDING
+                    task.state, task.said = SENDING, ""
                     return task
             return None
 
     def put_back(self, task: Task) -> None:
         """The study is the next one."""
         with self._lock:
-            task.state = WAITING
-            self._fresh.appendleft(task)
+            if self._is_being_sent(task):
+                task.state = WAITING
+                self._fresh.appendleft(task)
 
     def retry(self, task: Task, due: float, said: str) -> None:
         """The study is tried again when it is due, and others before."""
         with self._lock:
-            task.state, task.due, task.said = FAILED, due, said
-            self._fresh.append(task)
+            if self._is_being_sent(task):
+                task.state, task.due, task.said = FAILED, due, said
+                self._fresh.append(task)
+
+    def _is_being_sent(self, task: Task) -> bool:
+        """Not so if it is done with, or in line again: a fault may come after either."""
+        return self._known.get(task.study) is task and task.state == SENDING
 
     def done(self, task: Task) -> list[Note]:
         """The study was dealt with; its notes, to be ticked off. It stays if it is due again."""
         with self._lock:
             notes, task.notes = task.notes, []
+            if self._known.get(task.study) is not task:
+                return notes
             if task.again:
                 task.again, task.forced, task.tries, task.due = False, False, 0, 0.0
                 task.state = WAITING

@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import find_free_port
 from tests.end_to_end.orthanc import Answer, Installed, Orthanc
 from tests.orthanc_plugin.played_node import (
+    Handler,
     PlayedNode,
     breaking_off,
     dripping,
@@ -132,6 +133,7 @@ def test_the_nodes_answer_comes_back(orthanc: Orthanc, node: PlayedNode, status:
     node.play = replying(status, body, **told)
     answer = orthanc.exchange("GET", f"/likeness/ui/studies/{UID}", headers=PAGE)
     assert (answer.status, answer.body) == (status, body)
+    assert answer.headers["x-content-type-options"] == "nosniff"
     back = {name.replace("_", "-").lower(): value for name, value in told.items()}
     for name in ("set-cookie", "www-authenticate", "x-odd"):
         assert name not in answer.headers
@@ -171,6 +173,9 @@ def test_a_picture_comes_back_byte_for_byte(orthanc: Orthanc, node: PlayedNode) 
         ("POST", "studies/1.2.3/close", 404),
         ("PUT", "studies/1.2.3/labels", 404),
         ("GET", "studies/1.2.a", 404),
+        ("GET", "studies/../similar", 404),
+        ("GET", "studies/%2e%2e/similar", 404),
+        ("GET", "viewer/..", 404),
         ("GET", "studies/" + 65 * "1", 404),
         ("GET", "studies/%D9%A1", 404),
         ("GET", "studies/1.2%0A", 404),
@@ -289,6 +294,38 @@ def test_bodies_are_bounded(
 ) -> None:
     assert orthanc.exchange("POST", f"/likeness/{path}", body, JSON).status == status
     assert len(node.asked) == (status == 200)
+
+
+@pytest.mark.parametrize("value", ["text/html \u6f22".encode(), b"text/html \xc3\xa9"])
+def test_a_header_that_is_no_plain_text_is_left_out(
+    installed: Installed, node: PlayedNode, value: bytes
+) -> None:
+    sent = value.decode("latin-1")  # byte for byte
+    headers = {"Accept": sent, "If-None-Match": sent}
+    answer = installed.orthanc.exchange("GET", f"/likeness/studies/{UID}", headers=headers)
+    assert answer.status == 200
+    (asked,) = node.asked
+    assert not {"accept", "if-none-match"} & asked.headers.keys()
+    assert "a fault of the plug-in" not in installed.log
+
+
+def test_slow_reports_keep_no_page_from_the_node(orthanc: Orthanc, node: PlayedNode) -> None:
+    """Three at once; a fourth is told to come again, pages are shown."""
+
+    def slow_reports(handler: Handler) -> None:
+        if handler.command == "POST":
+            never(handler)
+        handler.reply()
+
+    node.play = slow_reports
+    path = f"/likeness/studies/{UID}/report"
+    with ThreadPoolExecutor(3) as users:
+        for _ in range(3):
+            users.submit(orthanc.exchange, "POST", path, b"{}", JSON)
+        wait_until(lambda: len(node.asked) == 3, "three reports to be under way")
+        assert orthanc.exchange("POST", path, b"{}", JSON).status == 503
+        assert orthanc.exchange("GET", f"/likeness/ui/studies/{UID}").status == 200
+        node.over.set()
 
 
 def test_a_query_is_bounded(orthanc: Orthanc, node: PlayedNode) -> None:

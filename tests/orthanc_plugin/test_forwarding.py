@@ -212,18 +212,3 @@ def test_an_image_that_the_node_refuses_does_not_hold_up_the_others(
     assert arrived == {dataset.SOPInstanceUID for dataset in (*images, bad)}  # all were offered
     mark = mark_of(orthanc, study)
     assert (mark["images"], mark["refused"]) == (5, 1)
-
-
-def test_a_study_that_the_node_refuses_does_not_stop_the_next(
-    orthanc: Orthanc, node: Receiver
-) -> None:
-    node.answers[CTImageStorage] = 0xA700
-    refused = put(orthanc, image(new_uid(), SOPClassUID=CTImageStorage, Modality="CT"))
-    wait_until(lambda: _counts(orthanc)[2] == 1, "the first to fail")
-    taken = put(orthanc, image(new_uid()))
-    wait_until_sent(orthanc, [taken])
-    state = orthanc.get(f"/likeness/state/study/{refused}")
-    assert state["state"] == "failed"
-    assert "tried again" in state["says"]
-    del node.answers[CTImageStorage]
-    wait_until_sent(orthanc, [refused])

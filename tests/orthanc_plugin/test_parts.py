@@ -10,7 +10,7 @@ import pytest
 from dicom_node.report.device import Device
 from dicom_node.sop_classes import IMAGE_STORAGE
 from orthanc_plugin import images
-from orthanc_plugin.archive import Instance
+from orthanc_plugin.archive import ArchiveError, Instance
 from orthanc_plugin.breaker import AWAY_S, AwayError, Breaker
 from orthanc_plugin.configuration import Configuration
 from orthanc_plugin.deliveries import Delivery
@@ -18,10 +18,12 @@ from orthanc_plugin.exchange import read_request
 from orthanc_plugin.inbox import open_inbox
 from orthanc_plugin.journal import Journal
 from orthanc_plugin.marks import Mark, read_mark
+from orthanc_plugin.node import Node, SlowError
 from orthanc_plugin.pauses import Pause, retry_wait
 from orthanc_plugin.tasks import Task, Tasks
 from orthanc_plugin.users import user_of
 from orthanc_plugin.viewers import Wanted, address, chosen
+from tests.orthanc_plugin.played_node import never, played_node, well
 from tests.orthanc_plugin.plugged import SCRIPT
 
 WANTED = Wanted("1.2", "1.2.3", "0a-b", "1.2.3.4", "0c-d", 3)
@@ -73,13 +75,14 @@ def test_a_delivery_leaves_out_what_is_refused_and_nothing_else(bad: set[int]) -
         jobs += 1
         part = [int(name) for name in delivery.part()]
         if bad & set(part):
-            assert delivery.cut()
+            assert delivery.cut("why")
         else:
             arrived += part
             delivery.taken()
     assert sorted(arrived) == sorted(set(range(7)) - bad)
     mark = delivery.mark()
     assert (mark.images, mark.refused) == (7 - len(bad), len(bad))
+    assert mark.said == ("why" if bad else "")
     assert jobs <= 1 + 6 * len(bad)
 
 
@@ -87,7 +90,7 @@ def test_a_delivery_gives_up_where_nothing_is_taken() -> None:
     listed = [Instance(str(place), "file") for place in range(500)]
     delivery = Delivery(Task("study"), listed, "print", "")
     jobs = 0
-    while delivery.cut():
+    while delivery.cut("why"):
         jobs += 1
     assert jobs < 20
 
@@ -111,7 +114,7 @@ def test_an_unreadable_mark_is_none(text: str | None) -> None:
 
 
 def test_a_mark_is_read_as_it_was_written() -> None:
-    mark = Mark("sending", "abc", 3, 1, "20260101T000000", "job")
+    mark = Mark("sending", "abc", 3, 1, "20260101T000000", "job", "why")
     assert read_mark(mark.text()) == mark
 
 
@@ -182,6 +185,17 @@ def test_the_breaker_takes_a_node_for_away_that_is_slow_twice() -> None:
     breaker.slow("slow")
     with pytest.raises(AwayError), breaker.slot():
         pass
+
+
+def test_an_impatient_caller_does_not_make_the_node_count_as_away(free_port: int) -> None:
+    """The buttons wait shorter for a state than pages for their answer."""
+    with played_node(free_port, never) as played:
+        node = Node(Configuration(played.url))
+        for _ in range(3):
+            with pytest.raises(SlowError):
+                node.ask("GET", "/studies/1.2", {}, timeout_s=0.1)
+        played.play = well
+        assert node.ask("GET", "/ui/studies/1.2", {}).status == 200
 
 
 def test_the_breaker_frees_its_place_after_a_fault() -> None:
@@ -274,6 +288,14 @@ def test_notes_are_kept_in_orthancs_queues_where_they_can_be(broken: bool) -> No
     inbox.done(first)
     inbox.done(second)
     assert host.kept == {}
+
+
+def test_a_queue_that_fails_later_is_a_fault_of_the_archives() -> None:
+    host: Any = _Queues(broken=False)
+    inbox = open_inbox(host, Journal(host))
+    host.broken = True
+    with pytest.raises(ArchiveError, match=r"likeness-stable-studies.*not implemented"):
+        inbox.take()
 
 
 def test_a_note_from_before_is_found_again() -> None:
