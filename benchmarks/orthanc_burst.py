@@ -71,6 +71,7 @@ def probing(orthanc: Orthanc) -> Iterator[list[float]]:
     over, (told, telling) = spawn.Event(), spawn.Pipe(duplex=False)
     process = spawn.Process(target=probe, args=(orthanc.http_port, over, telling), daemon=True)
     process.start()
+    telling.close()  # the probe's end is then the only one: without it recv would wait for ever
     times: list[float] = []
     try:
         yield times

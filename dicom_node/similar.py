@@ -1,14 +1,16 @@
 """The question of the HTTP service and its page: which studies are like this one?"""
 
 from sqlalchemy import Engine
+from sqlalchemy.engine import Connection
 
 from dicom_node import answering, asking
 from dicom_node.reporting import UnknownStudyError
 from dicom_node.settings import Settings
 from dicom_node.shared_index import SharedIndex
-from storage import studies
-from storage.answer import Answer
+from storage import embeddings, studies
+from storage.answer import Answer, SpaceSummary
 from storage.filters import NO_FILTERS, Filters
+from storage.search import SearchError
 from storage.studies import StudyState
 
 
@@ -51,6 +53,11 @@ class Similar:
             return state
         with self._index.alone() as shared, self._engine.begin() as connection:
             space = asking.space_in_use(connection)
+            if state.state == "answered" and not _can_be_asked(connection, state, space):
+                raise SearchError(
+                    f"study {study_uid} is not kept in this archive to be found: by the settings, "
+                    'studies of the peer that sent it are only answered (rule = "answer")'
+                )
             return answering.ask(
                 connection,
                 shared.caught_up(connection, space),
@@ -61,3 +68,7 @@ class Similar:
                 k=k,
                 filters=filters,
             )
+
+
+def _can_be_asked(connection: Connection, state: StudyState, space: SpaceSummary) -> bool:
+    return bool(embeddings.of_study(connection, space_id=space.id, study_id=state.id))

@@ -11,15 +11,16 @@ from starlette.routing import Route
 
 from dicom_node.http import pages_states as states
 from dicom_node.http.access import PAGE, STATIC
-from dicom_node.http.asked import asked
 from dicom_node.http.blocking import Threads
 from dicom_node.http.caller import caller_of
+from dicom_node.http.pages_asking import Asking, asking_of
 from dicom_node.http.pages_facets import RecentFacets
 from dicom_node.http.pages_paper import Paper, sheet
+from dicom_node.http.pages_report import PageReports
 from dicom_node.http.pages_states import StatePage
 from dicom_node.http.pages_static import StaticFiles
-from dicom_node.http.pages_view import AnswerPage, Asking, answer_page
-from dicom_node.http.requests import is_uid, study_uid
+from dicom_node.http.pages_view import AnswerPage, answer_page
+from dicom_node.http.requests import study_uid
 from dicom_node.reporting import Reporting, UnknownStudyError
 from dicom_node.settings import Settings
 from dicom_node.similar import Similar
@@ -27,10 +28,6 @@ from storage import embeddings, feedback
 from storage.answer import Answer
 from storage.search import SearchError
 from storage.studies import StudyState
-
-DOOR_HEADER = "Likeness-Door"
-VIEWER = "viewer"
-"""The parameter that names the series whose viewer stands beside the hits."""
 
 
 def page_routes(
@@ -47,7 +44,7 @@ def page_routes(
     """
     static = StaticFiles()
     door = _PageDoor(
-        _Source(similar, engine, reporting, RecentFacets(engine)),
+        _Source(*(similar, engine, RecentFacets(engine)), PageReports(reporting, engine, settings)),
         Paper(settings.page, static),
         Threads("the page", threads=4, patience_s=patience_s),
     )
@@ -63,8 +60,8 @@ class _Source:
 
     similar: Similar
     engine: Engine
-    reporting: Reporting
     facets: RecentFacets
+    reports: PageReports
 
     def page(self, uid: str, asking: Asking, asked_by: str) -> AnswerPage | StatePage:
         """The answer, or why there is none."""
@@ -80,13 +77,13 @@ class _Source:
 
     def _answered(self, answer: Answer, asking: Asking, asked_by: str) -> AnswerPage:
         uid, space = answer.query.study_instance_uid, answer.space.id
-        standing = self.reporting.newest(uid)
+        report = self.reports.on(uid, asking)
         with self.engine.connect() as connection:
             images = embeddings.of_study(connection, space_id=space, study_id=answer.query.id)
             verdicts = feedback.on_hits_of(connection, uid, given_by=asked_by)
         groups = {embeddings.modality_group(stored.image.modality) for stored in images}
         facets = self.facets.of(space, sorted(groups))
-        return answer_page(answer, asking, facets=facets, verdicts=verdicts, standing=standing)
+        return answer_page(answer, asking, facets=facets, verdicts=verdicts, report=report)
 
 
 class _PageDoor:
@@ -98,31 +95,17 @@ class _PageDoor:
     async def page(self, request: Request) -> Response:
         """GET of a study's page; what goes wrong is told as a page, too."""
         try:
-            uid, asking = study_uid(request), _asking(request)
+            uid = study_uid(request)
+            asking = asking_of(request, uid)
+            if isinstance(asking, StatePage):
+                return self._paper.state(asking)
             by = caller_of(request).asked_by
             made = await self._threads.run(self._made, uid, asking, by)
         except HTTPException as fault:
             status = HTTPStatus(fault.status_code)
-            uid = str(request.path_params["uid"])
-            return self._paper.state(states.refused(uid, status, fault.detail))
+            return self._paper.state(states.refused(status, fault.detail))
         return sheet(made) if isinstance(made, str) else self._paper.state(made)
 
     def _made(self, uid: str, asking: Asking, asked_by: str) -> str | StatePage:
         page = self._source.page(uid, asking, asked_by)
         return page if isinstance(page, StatePage) else self._paper.answer(page)
-
-
-def _asking(request: Request) -> Asking:
-    """What the address asks for.
-
-    Raises:
-        HTTPException: 422, it is not understood.
-    """
-    wish = asked(request, extra=(VIEWER,))
-    series = request.query_params.get(VIEWER) or None
-    if series is not None and not is_uid(series):
-        raise HTTPException(
-            HTTPStatus.UNPROCESSABLE_ENTITY, f"{VIEWER}: no Series Instance UID (PS3.5 9.1)"
-        )
-    has_viewer = request.headers.get(DOOR_HEADER) == "orthanc"
-    return Asking(wish.k, wish.filters, series, has_viewer)

@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse
 from dicom_node.http.pages_states import StatePage
 from dicom_node.http.pages_static import StaticFiles
 from dicom_node.http.pages_view import AnswerPage
-from dicom_node.http.pages_words import NOTICE, PERCENTILE
+from dicom_node.http.pages_words import COUNTS_OF, NOTICE, PERCENTILE
 from dicom_node.settings import PageSettings
 
 SECURITY = {
@@ -35,7 +35,11 @@ class Paper:
             lstrip_blocks=True,
         )
         self._templates.globals.update(
-            static=static.address, settings=settings, notice=NOTICE, percentile=PERCENTILE
+            static=static.address,
+            settings=settings,
+            notice=NOTICE,
+            percentile=PERCENTILE,
+            counts_of=COUNTS_OF,
         )
 
     def answer(self, page: AnswerPage) -> str:

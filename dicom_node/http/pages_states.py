@@ -81,14 +81,36 @@ def cannot_be_asked(reason: str) -> StatePage:
     )
 
 
-def refused(uid: str, status: HTTPStatus, detail: str) -> StatePage:
-    """What the request itself ran into: filters that are none, a database that is away."""
-    says = words.clipped(f"{detail[:1].upper()}{detail[1:]}")
-    if status == HTTPStatus.UNPROCESSABLE_ENTITY:
-        page, title = links.page(uid), "These filters cannot be used"
-        return StatePage(status, title, says, again=page, again_text="Clear the filters")
+def no_such_filters(detail: str, without: str) -> StatePage:
+    """Filters that are none; ``without`` is the page's address without them."""
+    return StatePage(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "These filters cannot be used",
+        _sentence(detail),
+        again=without,
+        again_text="Clear the filters",
+    )
+
+
+def no_such_series(without: str) -> StatePage:
+    """A viewer is to show what is no series; ``without`` is the page's address without it."""
+    return StatePage(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "This is not the address of a series",
+        "viewer: no Series Instance UID (PS3.5 9.1).",
+        again=without,
+        again_text="Show the page without the viewer",
+    )
+
+
+def refused(status: HTTPStatus, detail: str) -> StatePage:
+    """What the request itself ran into: an address that is none, a database that is away."""
     title = {
         HTTPStatus.SERVICE_UNAVAILABLE: "The node cannot answer now",
         HTTPStatus.BAD_REQUEST: "This is not the address of a study",
     }.get(status, status.phrase)
-    return StatePage(status, title, says)
+    return StatePage(status, title, _sentence(detail))
+
+
+def _sentence(detail: str) -> str:
+    return words.clipped(f"{detail[:1].upper()}{detail[1:]}")

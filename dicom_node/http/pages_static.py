@@ -18,6 +18,7 @@ _TYPES = {
     "controls.js": "text/javascript; charset=utf-8",
     "keys.js": "text/javascript; charset=utf-8",
     "hits.js": "text/javascript; charset=utf-8",
+    "report.js": "text/javascript; charset=utf-8",
     "sides.js": "text/javascript; charset=utf-8",
     "states.js": "text/javascript; charset=utf-8",
     "viewers.js": "text/javascript; charset=utf-8",

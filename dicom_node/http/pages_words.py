@@ -1,16 +1,19 @@
 """The words of the page: what is said of a study, a similarity, a search, a report."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from pydicom.valuerep import DA
 
-from storage.answer import Answer, ImageReference, StudyRecord
+from storage.answer import Answer, Hit, ImageReference, StudyRecord
 from storage.reports import SendState
 
 NOTICE = "Not a medical device. Similarity of images is no diagnosis."
 PERCENTILE = (
-    "Percentile: the share of this archive's pairs of different patients that are less alike."
+    "Percentile: of this archive's pairs of images of this kind, from different patients, the "
+    "share that is no more alike (estimated from a sample)."
 )
+COUNTS_OF = "Numbers: studies of this kind in the archive, whatever else is set."
 LONGEST = 300
 """Characters that a page shows of a text that came from outside."""
 _SIDES = frozenset("RLB")  # PS3.3 C.7.6.16.2.8; U, unpaired, tells nothing
@@ -50,38 +53,57 @@ def day(value: str | None) -> str:
 
 
 def percentile(value: float | None) -> str:
-    """A percentile as it stands on a card."""
-    return "no percentile" if value is None else f"{value:.1f}"
+    """A percentile as it stands on a card; 100.0 is left to what no pair surpasses."""
+    if value is None:
+        return "no percentile"
+    return "99.9" if 99.9 < value < 100 else f"{value:.1f}"
 
 
 def percentile_says(value: float | None) -> str:
     """What a percentile means."""
     if value is None:
         return "This archive is too small to say how near that is."
-    return f"Closer than {value:.1f} % of the pairs of different patients in this archive."
+    return (
+        f"{percentile(value)} % of this archive's pairs of images of this kind, from different "
+        "patients, are no more alike (estimated from a sample)."
+    )
+
+
+def is_below(hit: Hit, level: float) -> bool:
+    """Whether a hit does not reach the percentile from which on the archive calls it similar."""
+    return hit.percentile is not None and hit.percentile < level
 
 
 def headline(answer: Answer) -> str:
     """What was found."""
-    if not answer.hits:
-        return "No similar study"
-    return _count(len(answer.hits), "similar study", "similar studies")
+    if answer.hits:
+        count = len(answer.hits)
+        return "The nearest study" if count == 1 else f"The {count:,} nearest studies"
+    return "No similar study fits the filters" if answer.filters else "No similar study"
 
 
 def account(answer: Answer) -> str:
     """How the search went, or why there is no similar study: a sentence."""
     searched = _count(answer.searched, "comparable study", "comparable studies")
+    searched += " of other patients" + (" that fit the filters" if answer.filters else "")
     if not answer.searched and answer.filters:
         return "0 studies were searched: no comparable study of another patient fits the filters."
     if not answer.searched:
         return "0 studies were searched: the archive has no comparable study of another patient."
     if not answer.hits:
-        return (
-            f"{searched} of other patients searched; not even the nearest reaches percentile "
-            f"{answer.level:g}, from which on this archive calls studies similar."
-        )
+        nearest = "nearest that fits the filters" if answer.filters else "nearest"
+        return f"{searched} searched; not even the {nearest} reaches {_level(answer)}."
     returned = f"{answer.asked:,} asked for, {len(answer.hits):,} returned"
-    return f"{searched} of other patients searched, {returned}."
+    return f"{searched} searched, {returned}.{_how_many_below(answer)}"
+
+
+def _how_many_below(answer: Answer) -> str:
+    below = sum(is_below(hit, answer.level) for hit in answer.hits)
+    return f" Of these, {below:,} below {_level(answer)}." if below else ""
+
+
+def _level(answer: Answer) -> str:
+    return f"percentile {answer.level:g}, from which on this archive calls studies similar"
 
 
 def priors(answer: Answer) -> str:
@@ -91,21 +113,47 @@ def priors(answer: Answer) -> str:
     return f"{told} of this patient" + ("" if found == shown else f", the nearest {shown:,} shown")
 
 
-_SENDS = {
+SENDS = {
     "queued": "queued for {peer}",
     "running": "on its way to {peer}",
     "done": "stored by {peer}",
     "failed": "not taken by {peer}",
+    "not committed": "stored by {peer}, not committed",
 }
+"""How a report stands with a peer; "not committed" is one that failed after it was taken."""
 
 
 def sent(sends: Sequence[SendState]) -> str:
     """What became of a report on its way to peers; empty if nobody is to have it."""
-    told = [
-        _SENDS[send.state].format(peer=send.peer) + (f" ({send.reason})" if send.reason else "")
-        for send in sends
-    ]
+    told = []
+    for send in sends:
+        state = "not committed" if send.state == "failed" and send.taken else send.state
+        reason = f" ({send.reason})" if send.reason else ""
+        told.append(SENDS[state].format(peer=send.peer) + reason)
     return clipped("; ".join(told))
+
+
+def report_lists_now(k: int, differs: Sequence[str]) -> str:
+    """What a report lists that is made now; empty if that is what the page shows.
+
+    ``differs`` names what is set on the page and not in reports.
+    """
+    if not differs:
+        return ""
+    return f"The report lists the {k:,} nearest studies of the whole archive{_without(differs)}."
+
+
+def report_lists_then(made: datetime | None, differs: Sequence[str]) -> str:
+    """What a report lists that was made earlier, ``made`` being when, if that is known."""
+    when = "earlier" if made is None else f"on {made.astimezone():%Y-%m-%d at %H:%M %Z}"
+    return (
+        f"The report was made {when}: it lists what was nearest then in the whole archive"
+        f"{_without(differs)}."
+    )
+
+
+def _without(differs: Sequence[str]) -> str:
+    return f", without the {' and the '.join(differs)} set here" if differs else ""
 
 
 def clipped(text: str) -> str:

@@ -24,12 +24,14 @@ SPACE = space()
 class MadeStudy:
     """A study of one image; ``near`` is its cosine to the query, which has 1.
 
+    ``lateral`` is that of a second image, a LATERAL, to a query's second one.
     ``labels`` are names of what is present, ``uncertain`` and ``absent`` of the rest. ``shape``
     is that of the picture, (rows, columns).
     """
 
     uid: str
     near: float = 1.0
+    lateral: float | None = None
     patient: str | None = None
     sex: str | None = "F"
     age: int | None = 50
@@ -66,6 +68,19 @@ def good_archive() -> list[MadeStudy]:
         for number in (1, 2)
     ]
     return [MadeStudy(QUERY, patient="THE PATIENT", labels=("Effusion",)), *hits, *priors]
+
+
+TWO_VIEWS = "1.4.100"
+
+
+def two_views_archive() -> list[MadeStudy]:
+    """A query of two views: the first hit is near by one, the second and the prior by the other."""
+    return [
+        MadeStudy(TWO_VIEWS, patient="OF TWO VIEWS", lateral=1.0),
+        MadeStudy("1.4.1", near=0.99, lateral=0.1),
+        MadeStudy("1.4.2", near=0.1, lateral=0.98),
+        MadeStudy("1.4.3", near=0.1, lateral=0.97, patient="OF TWO VIEWS"),
+    ]
 
 
 SCRIPT = "<script>alert(1)</script>"
@@ -112,12 +127,24 @@ def add(connection: Connection, made: MadeStudy) -> None:
         study_date=made.date,
     )
     studies.record(connection, arrived, received_by=NODE)
-    vector = unit(made.near, np.sqrt(max(0.0, 1 - made.near**2)), 0, 0)
-    new = NewEmbedding(_image(made), vector, made.picture or png(made.shape), {})
     row = row_of(connection, made.uid)
-    embeddings.replace(connection, space=SPACE, study_id=row, new=[new])
+    embeddings.replace(connection, space=SPACE, study_id=row, new=_embedded(made))
     labels.store(connection, _labels(made), source="made")
     set_state(connection, made.uid, "indexed", revision=1)
+
+
+def _embedded(made: MadeStudy) -> list[NewEmbedding]:
+    picture, image = made.picture or png(made.shape), _image(made)
+    found = [NewEmbedding(image, unit(made.near, _rest(made.near), 0, 0), picture, {})]
+    if made.lateral is not None:
+        second = replace(image, sop_instance_uid=f"{made.uid}.1.2", view="LATERAL")
+        vector = unit(0, 0, made.lateral, _rest(made.lateral))
+        found.append(NewEmbedding(second, vector, picture, {}))
+    return found
+
+
+def _rest(near: float) -> float:
+    return float(np.sqrt(max(0.0, 1 - near**2)))
 
 
 def _image(made: MadeStudy) -> ImageReference:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 from sqlalchemy import Engine
 
+from storage import feedback
 from tests.dicom_node.page_archive import QUERY
 from tests.dicom_node.page_server import PREFIX, OrthancsSide
 
@@ -57,3 +58,8 @@ class Reader:
         """The id of the card that has the focus."""
         found: str | None = self.page.evaluate("document.activeElement.closest('.card')?.id")
         return found
+
+    def verdicts(self) -> dict[str, str]:
+        """What this reader said of the query's hits, by their Study Instance UIDs."""
+        with self.engine.connect() as connection:
+            return dict(feedback.on_hits_of(connection, QUERY, given_by="http:127.0.0.1"))

@@ -1,5 +1,6 @@
 """The page over HTTP, without a browser: its states, its headers, its escapes, its addresses."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -16,15 +17,18 @@ from tests.dicom_node.page_archive import (
     BROKEN_ATTRIBUTE,
     QUERY,
     SCRIPT,
+    TWO_VIEWS,
     MadeStudy,
     add,
     good_archive,
     stored,
+    two_views_archive,
     ugly_archive,
 )
 from tests.dicom_node.page_server import PREFIX, page_service
 
 STATIC = "/ui/static/page.css"
+LEVEL = 50.0
 
 
 @dataclass
@@ -42,6 +46,10 @@ class Html(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
+
+    def classes(self, name: str) -> int:
+        """How many elements have a class."""
+        return sum(name in (said.get("class") or "").split() for _, said in self.elements)
 
     def attributes(self, *names: str) -> list[str]:
         """The values of attributes, wherever they stand."""
@@ -87,36 +95,75 @@ def page_of(url: str, asked: str = QUERY, **headers: str) -> Got:
     return get(url, f"/ui/studies/{asked}", **headers)
 
 
-@pytest.mark.parametrize(
-    ("asked", "status", "says"),
-    [
-        (QUERY, 200, "10 similar studies"),
-        (f"{QUERY}?k=2", 200, "2 similar studies"),
-        (f"{QUERY}?sex=&k=&age_min=&date_from=", 200, "10 similar studies"),
-        (f"{QUERY}?modality=CT", 200, "0 studies were searched"),
-        ("1.2.1", 202, "still arriving"),
-        ("1.2.2", 202, "waits for its turn"),
-        ("1.2.3", 409, "the reason of the failure"),
-        ("1.2.4", 409, "has no vector"),
-        ("1.9.9", 404, "has never received study 1.9.9"),
-        ("no-uid", 400, "This is not the address of a study"),
-        (f"{QUERY}?age_min=old", 422, "takes a whole number"),
-        (f"{QUERY}?viewer=x", 422, "no Series Instance UID"),
-        (f"{QUERY}?nonsense=1", 422, "no such parameter"),
-    ],
-)
-def test_every_state_is_a_page(
-    url: str, engine: Engine, asked: str, status: int, says: str
-) -> None:
+STATES = [
+    (QUERY, 200, "The 10 nearest studies"),
+    (f"{QUERY}?k=2", 200, "The 2 nearest studies"),
+    (f"{QUERY}?sex=&k=&age_min=&date_from=", 200, "The 10 nearest studies"),
+    (f"{QUERY}?modality=CT", 200, "0 studies were searched"),
+    ("1.2.1", 202, "still arriving"),
+    ("1.2.2", 202, "waits for its turn"),
+    ("1.2.3", 409, "the reason of the failure"),
+    ("1.2.4", 409, "has no vector"),
+    ("1.2.5", 409, "is not kept in this archive to be found"),
+    ("1.9.9", 404, "has never received study 1.9.9"),
+    ("no-uid", 400, "This is not the address of a study"),
+    (f"{QUERY}?age_min=old", 422, "takes a whole number"),
+    (f"{QUERY}?viewer=x", 422, "no Series Instance UID"),
+    (f"{QUERY}?nonsense=1", 422, "no such parameter"),
+]
+
+
+def test_every_state_is_a_page(url: str, engine: Engine) -> None:
     with engine.begin() as connection:
         set_state(connection, "1.2.1", "open")
         set_state(connection, "1.2.2", "queued")
         set_state(connection, "1.2.3", "failed", reason="the reason of the failure")
-        connection.execute(text("DELETE FROM embeddings WHERE sop_instance_uid LIKE '1.2.4.%'"))
-    found = page_of(url, asked)
-    assert (found.status, says in found.body) == (status, True), found.body
-    assert found.headers["Content-Security-Policy"].startswith("default-src 'none'; ")
-    assert found.html().elements
+        set_state(connection, "1.2.5", "answered")
+        connection.execute(text("DELETE FROM embeddings WHERE sop_instance_uid ~ '^1.2.[45][.]'"))
+    for asked, status, says in STATES:
+        found = page_of(url, asked)
+        assert (asked, found.status, says in found.body) == (asked, status, True), found.body
+        assert found.headers["Content-Security-Policy"].startswith("default-src 'none'; ")
+        assert found.html().elements
+
+
+def test_what_is_wrong_is_left_out_and_nothing_else(url: str) -> None:
+    again = {
+        "age_min=old&k=3": "./1.2.100",
+        "age_min=old&viewer=1.2.3": "./1.2.100?viewer=1.2.3",
+        "age_min=old&viewer=x": "./1.2.100",
+        "view=AP&k=3&viewer=x": "./1.2.100?view=AP&k=3",
+    }
+    pages = {asked: page_of(url, f"{QUERY}?{asked}") for asked in again}
+    assert {page.status for page in pages.values()} == {422}
+    links = {asked: page.html().attributes("href") for asked, page in pages.items()}
+    found = {asked: [a for a in all_of if a.startswith("./")] for asked, all_of in links.items()}
+    assert found == {asked: [link] for asked, link in again.items()}
+
+
+def test_each_card_names_the_query_image_that_it_was_compared_with(
+    url: str, engine: Engine
+) -> None:
+    stored(engine, two_views_archive())
+    page = page_of(url, f"{TWO_VIEWS}?k=20", Likeness_Door="orthanc").html()
+    cards = {str(said["data-hit"]): said for _, said in page.elements if "data-hit" in said}
+    for hit, image in {"1.4.1": 1, "1.4.2": 2, "1.4.3": 2}.items():
+        at = f"instance={TWO_VIEWS}.1.{image}"
+        assert cards[hit]["data-query-picture"] == f"../../studies/{TWO_VIEWS}/image.png?{at}"
+        assert cards[hit]["data-query-viewer"] == f"../../viewer/{TWO_VIEWS}.1?{at}"
+    assert page.classes("against") == len([c for c in cards if c in {"1.4.2", "1.4.3"}])
+
+
+def test_hits_below_the_level_are_marked(engine: Engine, tmp_path: Path, free_port: int) -> None:
+    stored(engine, [*good_archive(), MadeStudy("1.5.1", -0.9), MadeStudy("1.5.2", -0.8)])
+    rule = SearchSettings(level=LEVEL, k=20)
+    with page_service(engine, tmp_path, free_port, search=rule) as (url, _):
+        page = page_of(url).html()
+        hits = json.loads(get(url, f"/studies/{QUERY}/similar").body)["hits"]
+    below = [hit for hit in hits if hit["percentile"] < LEVEL]
+    assert 2 <= len(below) < len(hits) == 14
+    assert page.classes("below") == len(below)
+    assert f"Of these, {len(below)} below percentile 50, from which on" in "".join(page.words)
 
 
 def test_a_database_that_is_away_is_told_as_a_page(tmp_path: Path, free_port: int) -> None:
@@ -153,15 +200,16 @@ def test_the_policy_of_a_page(url: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("asked", [QUERY, f"{QUERY}?viewer={QUERY}.1&sex=F", "1.9.9"])
-@pytest.mark.parametrize("prefix", ["", PREFIX])
-def test_all_addresses_are_relative(url: str, asked: str, prefix: str) -> None:
-    page = get(url, f"{prefix}/ui/studies/{asked}").html()
-    addresses = page.attributes(
-        *("href", "src", "action", "data-picture", "data-viewer", "data-poll", "data-report")
-    )
-    assert addresses
-    assert [a for a in addresses if a and not a.startswith(("./", "../", "#"))] == []
+def test_all_addresses_are_relative(url: str) -> None:
+    for asked in (QUERY, f"{QUERY}?viewer={QUERY}.1&sex=F", "1.9.9"):
+        for prefix in ("", PREFIX):
+            page = get(url, f"{prefix}/ui/studies/{asked}").html()
+            addresses = page.attributes(
+                *("href", "src", "action", "data-poll", "data-report"),
+                *("data-picture", "data-viewer", "data-query-picture", "data-query-viewer"),
+            )
+            assert addresses
+            assert [a for a in addresses if a and not a.startswith(("./", "../", "#"))] == []
 
 
 def test_what_archives_hold_is_text_and_nothing_else(
@@ -217,6 +265,6 @@ def test_files_are_had_once(url: str) -> None:
     assert versioned.headers["Cache-Control"] == "private, max-age=31536000, immutable"
 
 
-@pytest.mark.parametrize("name", ["none.js", "..%2fpages.py", "__init__.py", "page.css%00"])
-def test_no_other_file_is_given(url: str, name: str) -> None:
-    assert get(url, f"/ui/static/{name}").status == 404
+def test_no_other_file_is_given(url: str) -> None:
+    names = ("none.js", "..%2fpages.py", "__init__.py", "page.css%00")
+    assert [get(url, f"/ui/static/{name}").status for name in names] == [404] * len(names)

@@ -16,6 +16,7 @@ STATES = {
     "filters that are set": (f"{QUERY}?modality=DX&sex=F&age_min=40&label=Effusion", ""),
     "the viewer beside it": (f"{QUERY}?viewer={QUERY}.1", ""),
     "side by side": (QUERY, "j Enter"),
+    "side by side as pictures": (QUERY, "j Enter p"),
     "the list of keys": (QUERY, "?"),
     "hidden scores": (QUERY, "s"),
     "nothing found": (f"{QUERY}?modality=CT", ""),

@@ -4,9 +4,8 @@ import re
 
 import pytest
 from playwright.sync_api import Browser, expect
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 
-from storage import feedback
 from tests.dicom_node.archive_of_made import set_state
 from tests.dicom_node.page_archive import (
     BROKEN_ATTRIBUTE,
@@ -14,6 +13,7 @@ from tests.dicom_node.page_archive import (
     RIGHT_TO_LEFT,
     SCRIPT,
     MadeStudy,
+    add,
     good_archive,
     stored,
     ugly_archive,
@@ -26,10 +26,13 @@ NEAREST = [f"1.2.{number}" for number in range(1, 11)]
 """As ``good_archive`` makes them, of twelve that it has."""
 
 
-def verdicts(engine: Engine) -> dict[str, str]:
-    with engine.connect() as connection:
-        given = feedback.on_hits_of(connection, QUERY, given_by="http:127.0.0.1")
-    return dict(given)
+UNDER_APPLY = """
+[...document.querySelectorAll("#filters .fields :is(input, select)")].filter((field) => {
+  field.focus();
+  const apply = document.querySelector(".submit").getBoundingClientRect();
+  return field.getBoundingClientRect().bottom > apply.top;
+}).map((field) => `${field.name} ${field.value}`)"""
+"""The fields that "Apply" hides while they have the focus (WCAG 2.4.11)."""
 
 
 def test_the_hits_stand_in_their_order_and_priors_apart(reader: Reader) -> None:
@@ -133,13 +136,13 @@ def test_thumbs_are_kept_and_taken_back(reader: Reader) -> None:
     page = reader.open()
     page.get_by_role("button", name="Hit 2 is similar").click()
     expect(page.locator('#hit-2 [aria-pressed="true"]')).to_have_count(1)
-    assert verdicts(reader.engine) == {"1.2.2": "similar"}
+    assert reader.verdicts() == {"1.2.2": "similar"}
     page.reload()
     thumb = page.get_by_role("button", name="Hit 2 is similar")
     expect(thumb).to_have_attribute("aria-pressed", "true")
     thumb.click()
     expect(thumb).to_have_attribute("aria-pressed", "false")
-    assert verdicts(reader.engine) == {}
+    assert reader.verdicts() == {}
 
 
 def test_thumbs_by_keyboard_go_to_the_hit_in_focus(reader: Reader) -> None:
@@ -147,7 +150,7 @@ def test_thumbs_by_keyboard_go_to_the_hit_in_focus(reader: Reader) -> None:
     for key in ("j", "u", "j", "d"):
         page.keyboard.press(key)
     expect(page.locator('#hits [aria-pressed="true"]')).to_have_count(2)
-    assert verdicts(reader.engine) == {"1.2.1": "similar", "1.2.2": "not similar"}
+    assert reader.verdicts() == {"1.2.1": "similar", "1.2.2": "not similar"}
 
 
 def test_a_verdict_that_is_not_kept_says_so(reader: Reader) -> None:
@@ -185,38 +188,6 @@ def test_hidden_scores_leave_the_rank(reader: Reader) -> None:
         expect(score).to_be_hidden()
 
 
-def test_side_by_side_opens_turns_and_gives_the_focus_back(reader: Reader) -> None:
-    page = reader.open()
-    page.keyboard.press("j")
-    page.keyboard.press("Enter")
-    dialog = page.get_by_role("dialog", name="Query and hit 1")
-    expect(dialog.locator(".window img")).to_have_count(2)
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("d")
-    dialog = page.get_by_role("dialog", name="Query and hit 2")
-    expect(dialog.get_by_role("button", name="Not similar")).to_have_attribute(
-        "aria-pressed", "true"
-    )
-    page.keyboard.press("Escape")
-    expect(dialog).to_be_hidden()
-    assert reader.focus() == "hit-2"
-    assert verdicts(reader.engine) == {"1.2.2": "not similar"}
-
-
-def test_side_by_side_in_two_viewers_of_orthanc(reader: Reader) -> None:
-    page = reader.open(through_orthanc=True)
-    page.locator("#hit-3 .picture").click()
-    addresses = [frame.get_attribute("src") for frame in page.locator(".window iframe").all()]
-    assert addresses == [
-        f"../../viewer/{QUERY}.1?instance={QUERY}.1.1",
-        "../../viewer/1.2.3.1?instance=1.2.3.1.1",
-    ]
-    frame = page.frame_locator('[data-side="hit"] iframe')
-    expect(frame.get_by_role("heading")).to_have_text("Viewer")
-    frame.locator("body").press("Escape")
-    expect(page.locator("#sides")).to_be_hidden()
-
-
 def test_the_viewer_stands_beside_the_hits(reader: Reader) -> None:
     page = reader.open(f"{QUERY}?viewer={QUERY}.1", through_orthanc=True)
     expect(page.frame_locator("#viewing iframe").get_by_role("heading")).to_have_text("Viewer")
@@ -227,23 +198,40 @@ def test_the_viewer_stands_beside_the_hits(reader: Reader) -> None:
     assert reader.ranks() == NEAREST
 
 
-def test_the_report_is_made_queued_and_can_be_downloaded(reader: Reader) -> None:
+def test_a_node_that_went_away_is_said_so_in_words(reader: Reader) -> None:
     page = reader.open()
+    page.route("**/feedback", lambda route: route.abort())
+    page.route("**/report", lambda route: route.abort())
+    page.get_by_role("button", name="Hit 1 is similar").click()
+    fault = page.locator("#hit-1 .fault")
+    expect(fault).to_have_text("This verdict was not kept: the node does not answer")
     page.get_by_role("button", name="Send report to PACS").click()
-    expect(page.locator("#said")).to_have_text("Report: queued for pacs.")
-    with page.expect_download() as download:
-        page.get_by_role("link", name="Download report").click()
-    assert download.value.suggested_filename.endswith(".dcm")
-    assert download.value.path().read_bytes()[128:132] == b"DICM"
+    expect(page.locator("#said")).to_have_text("No report: the node does not answer")
+    reader.faults.clear()  # the browser tells of both
 
 
-def test_a_report_is_made_for_who_downloads_it_and_sent_to_nobody(reader: Reader) -> None:
+def test_what_was_ticked_and_not_applied_is_forgotten(reader: Reader) -> None:
     page = reader.open()
-    with page.expect_download() as download:
-        page.get_by_role("link", name="Download report").click()
-    assert download.value.path().read_bytes()[128:132] == b"DICM"
-    with reader.engine.connect() as connection:
-        assert connection.execute(text("SELECT count(*) FROM sends")).scalar_one() == 0
+    box = page.get_by_role("group", name="Modality").get_by_label("CR")
+    box.check()
+    page.get_by_role("link", name="Effusion").first.click()
+    page.wait_for_url("**label=Effusion")
+    page.go_back()
+    expect(box).not_to_be_checked()
+
+
+def test_what_must_be_seen_is_in_sight_at_once(reader: Reader) -> None:
+    with reader.engine.begin() as connection:
+        for number in range(30):  # a list of choices longer than the window
+            add(connection, MadeStudy(f"1.8.{number}", -0.5, labels=[f"Label {number}"]))
+    page = reader.open(f"{QUERY}?k=9")
+    page.get_by_role("button", name="Send report to PACS").click()
+    expect(page.locator("#said")).to_contain_text("queued")
+    apply = page.get_by_role("button", name="Apply")
+    expect(apply).to_be_in_viewport(ratio=1)
+    expect(page.locator(".notice")).to_be_in_viewport(ratio=1)
+    assert page.evaluate(UNDER_APPLY) == []
+    expect(page.locator("#filters .hint")).to_contain_text("studies of this kind in the archive")
 
 
 def test_a_study_that_is_awaited_shows_its_answer_when_it_is_done(reader: Reader) -> None:
@@ -274,6 +262,7 @@ def test_without_javascript_hits_are_read_and_filters_work(
         page = context.new_page()
         page.goto(f"{reader.url}/ui/studies/{QUERY}")
         expect(page.locator(".thumb:visible")).to_have_count(0)
+        expect(page.locator("#download")).to_be_hidden()  # nothing to be had, and no way to make it
         page.get_by_role("group", name="View").get_by_label("AP").check()
         page.get_by_role("button", name="Apply").click()
         expect(page.locator("#hits .card")).to_have_count(4)

@@ -1,6 +1,7 @@
 """What the page says of studies, similarities and searches."""
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -51,11 +52,26 @@ def test_kinds_of_image(changes: dict[str, str], shown: tuple[str, ...]) -> None
     assert words.image_kind(image) == shown
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (98.04, "98.0"),
+        (99.94, "99.9"),
+        (99.96, "99.9"),
+        (99.9999, "99.9"),
+        (100.0, "100.0"),
+        (0.0, "0.0"),
+        (None, "no percentile"),
+    ],
+)
+def test_no_percentile_is_rounded_up_to_all(value: float | None, shown: str) -> None:
+    assert words.percentile(value) == shown
+
+
 def test_percentiles() -> None:
-    assert words.percentile(98.04) == "98.0"
-    assert words.percentile(None) == "no percentile"
     assert words.percentile_says(98.04) == (
-        "Closer than 98.0 % of the pairs of different patients in this archive."
+        "98.0 % of this archive's pairs of images of this kind, from different patients, are no "
+        "more alike (estimated from a sample)."
     )
     assert "too small" in words.percentile_says(None)
 
@@ -63,11 +79,23 @@ def test_percentiles() -> None:
 @pytest.mark.parametrize(
     ("changes", "headline", "account"),
     [
-        ({"hits": (HIT,)}, "1 similar study", "1,234 comparable studies of other patients"),
-        ({"hits": (HIT,)}, "1 similar study", "10 asked for, 1 returned"),
+        ({"hits": (HIT,)}, "The nearest study", "1,234 comparable studies of other patients"),
+        ({"hits": (HIT,)}, "The nearest study", "10 asked for, 1 returned."),
+        (
+            {"hits": (HIT, replace(HIT, percentile=19.9))},
+            *("The 2 nearest studies", "Of these, 1 below percentile 20, from which on"),
+        ),
+        ({"hits": (HIT,), "filters": {"sex": "F"}}, "The nearest study", "that fit the filters"),
+        (
+            {"filters": {"sex": "F"}},
+            *("No similar study fits the filters", "not even the nearest that fits the filters"),
+        ),
         ({}, "No similar study", "not even the nearest reaches percentile 20, from which on"),
         ({"searched": 0}, "No similar study", "the archive has no comparable study"),
-        ({"searched": 0, "filters": {"sex": "F"}}, "No similar study", "fits the filters"),
+        (
+            {"searched": 0, "filters": {"sex": "F"}},
+            *("No similar study fits the filters", "no comparable study of another patient fits"),
+        ),
     ],
 )
 def test_accounts(changes: dict[str, object], headline: str, account: str) -> None:
@@ -85,18 +113,47 @@ def test_priors_say_how_many_there_are() -> None:
     )
 
 
+TAKEN = [{"sop_class_uid": "1.2", "sop_instance_uid": "1.2.3"}]
+
+
 @pytest.mark.parametrize(
-    ("state", "reason", "says"),
+    ("state", "reason", "taken", "says"),
     [
-        ("queued", None, "queued for pacs"),
-        ("running", None, "on its way to pacs"),
-        ("done", None, "stored by pacs"),
-        ("failed", "refused", "not taken by pacs (refused)"),
+        ("queued", None, None, "queued for pacs"),
+        ("running", None, None, "on its way to pacs"),
+        ("done", None, TAKEN, "stored by pacs"),
+        ("failed", "refused", None, "not taken by pacs (refused)"),
+        ("failed", "no promise", TAKEN, "stored by pacs, not committed (no promise)"),
     ],
 )
-def test_sends(state: str, reason: str | None, says: str) -> None:
+def test_sends(
+    state: str, reason: str | None, taken: list[dict[str, str]] | None, says: str
+) -> None:
     send = SendState(
-        peer="pacs", state=state, attempts=1, reason=reason, taken=None, commitment=None
+        peer="pacs", state=state, attempts=1, reason=reason, taken=taken, commitment=None
     )
     assert words.sent([send]) == says
     assert words.sent([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("differs", "now", "then"),
+    [
+        ([], "", "in the whole archive."),
+        (["filters"], "whole archive, without the filters set here.", ", without the filters set"),
+        (
+            ["filters", "number of hits"],
+            "The report lists the 10 nearest studies of the whole archive, ",
+            "whole archive, without the filters and the number of hits set here.",
+        ),
+    ],
+)
+def test_a_report_that_is_another_answer_is_said_so(
+    differs: list[str], now: str, then: str
+) -> None:
+    noon = datetime(2026, 3, 1, 12, 0).astimezone()
+    assert now in words.report_lists_now(10, differs)
+    assert bool(words.report_lists_now(10, differs)) == bool(differs)
+    assert then in words.report_lists_then(noon, differs)
+    assert "made on 2026-03-01 at 12:00 " in words.report_lists_then(noon, differs)
+    assert "made earlier:" in words.report_lists_then(None, differs)

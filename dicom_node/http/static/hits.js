@@ -13,6 +13,8 @@ async function give(card, verdict) {
       rank: Number(card.dataset.rank),
       filters: JSON.parse(filters),
     }),
+  }).catch(() => {
+    throw new Error("the node does not answer");
   });
   if (answer.ok) return;
   const told = await answer.json().catch(() => ({}));
@@ -25,6 +27,12 @@ function complain(card, text) {
   fault.hidden = !text;
 }
 
+// Outside an open dialog nothing is read out.
+function tell(text) {
+  const within = document.querySelector("#sides[open]") ?? document.querySelector("main");
+  within.querySelector("[role=status]").textContent = text;
+}
+
 async function press(card, thumb) {
   if (card.getAttribute("aria-busy") === "true") return;
   const verdict = thumb.getAttribute("aria-pressed") === "true" ? null : thumb.dataset.verdict;
@@ -35,6 +43,7 @@ async function press(card, thumb) {
     for (const one of card.querySelectorAll("[data-verdict]")) {
       one.setAttribute("aria-pressed", String(one.dataset.verdict === verdict));
     }
+    tell(`${card.dataset.name}: ${verdict ? `marked as ${verdict}` : "verdict taken back"}`);
   } catch (fault) {
     complain(card, `This verdict was not kept: ${fault.message}`);
   } finally {

@@ -67,7 +67,7 @@ function press(scope, key) {
   const control = [...scope.querySelectorAll("[data-key]")].find((one) =>
     one.dataset.key.split(" ").includes(key),
   );
-  if (!control || control.hidden || control.disabled) return false;
+  if (!control || control.hidden || control.ariaDisabled === "true") return false;
   control.click();
   return true;
 }

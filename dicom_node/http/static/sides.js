@@ -4,14 +4,37 @@ const dialog = document.getElementById("sides");
 const query = document.getElementById("query");
 const cards = [...document.querySelectorAll(".card")];
 const pane = (side) => dialog.querySelector(`[data-side="${side}"]`);
+const pictures = dialog.querySelector("[data-pictures]");
+const WINDOWING = {
+  viewers: "Each viewer windows its image by itself.",
+  pictures: "Both pictures by the same windowing rule, 512 pixels at most.",
+};
 let current = null;
 
-// A new frame for each study: changing the address of an old one would fill the history.
-function show(side, { viewer, picture }, name) {
-  const shown = document.createElement(viewer ? "iframe" : "img");
-  shown.src = viewer ?? picture;
-  shown[viewer ? "title" : "alt"] = name;
-  pane(side).querySelector(".window").replaceChildren(shown);
+// A new frame for each image: changing the address of an old one would fill the history. What is
+// shown already stays, as its reader left it.
+function show(side, address, name) {
+  const framed = isFramed();
+  const place = pane(side).querySelector(".window");
+  if (place.firstElementChild?.getAttribute("src") === address) return;
+  const shown = document.createElement(framed ? "iframe" : "img");
+  shown.src = address;
+  shown[framed ? "title" : "alt"] = name;
+  place.replaceChildren(shown);
+}
+
+function isFramed() {
+  return Boolean(current.dataset.viewer) && pictures.ariaPressed !== "true";
+}
+
+// The query's half shows the image of it that this hit was compared with.
+function showBoth() {
+  const { name, viewer, picture, queryViewer, queryPicture } = current.dataset;
+  const framed = isFramed();
+  show("query", framed ? queryViewer : queryPicture, "Query");
+  show("hit", framed ? viewer : picture, name);
+  pictures.hidden = !viewer;
+  document.getElementById("windowing").textContent = WINDOWING[framed ? "viewers" : "pictures"];
 }
 
 // ``viewers.js`` hears Escape in a viewer, where this document does not.
@@ -28,6 +51,14 @@ function scores(told) {
   return [...told.querySelectorAll("h3 > .score")];
 }
 
+function tellQuery(card) {
+  tell("query", query.querySelector(".facts"));
+  const compared = card.querySelector(".query-kind");
+  if (!compared) return;
+  const kind = compared.cloneNode(true).childNodes;
+  pane("query").querySelector(".kind").replaceChildren(...kind);
+}
+
 function turnTo(card) {
   current = card;
   const name = card.dataset.name;
@@ -35,11 +66,16 @@ function turnTo(card) {
   pane("hit").querySelector("h3").textContent = name;
   pane("hit").setAttribute("aria-label", name);
   tell("hit", card.querySelector(".facts"));
-  show("hit", card.dataset, name);
+  tellQuery(card);
+  showBoth();
   for (const button of dialog.querySelectorAll("[data-step]")) {
-    button.disabled = !cards[cards.indexOf(card) + Number(button.dataset.step)];
+    button.ariaDisabled = String(!beside(button)); // not disabled: it may have the focus
   }
   mirrorVerdict();
+}
+
+function beside(button) {
+  return cards[cards.indexOf(current) + Number(button.dataset.step)];
 }
 
 function mirrorVerdict() {
@@ -55,10 +91,6 @@ function mirrorVerdict() {
 }
 
 function open(card) {
-  if (!pane("query").querySelector(".window").firstElementChild) {
-    tell("query", query.querySelector(".facts"));
-    show("query", query.dataset, "Query");
-  }
   turnTo(card);
   dialog.showModal();
 }
@@ -72,10 +104,16 @@ for (const card of cards) {
 }
 for (const button of dialog.querySelectorAll("[data-step]")) {
   button.addEventListener("click", () => {
-    const next = cards[cards.indexOf(current) + Number(button.dataset.step)];
-    if (next) turnTo(next);
+    const next = beside(button);
+    if (!next) return;
+    turnTo(next);
+    dialog.querySelector("[role=status]").textContent = `Query and ${next.dataset.name}`;
   });
 }
+pictures.addEventListener("click", () => {
+  pictures.ariaPressed = String(pictures.ariaPressed !== "true");
+  showBoth();
+});
 for (const thumb of dialog.querySelectorAll("[data-mirror]")) {
   thumb.addEventListener("click", () =>
     current.querySelector(`[data-verdict="${thumb.dataset.mirror}"]`)?.click(),
@@ -87,6 +125,7 @@ document.addEventListener("likeness:verdict", ({ detail }) => {
 dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
 dialog.addEventListener("close", () => {
   for (const frame of dialog.querySelectorAll(".window")) frame.replaceChildren();
+  dialog.querySelector("[role=status]").textContent = "";
   // Where the reader now is, which may be some hits further than where it was opened.
   current?.querySelector("[data-open]").focus();
 });
