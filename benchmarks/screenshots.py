@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Browser, ElementHandle, Frame, Page, ViewportSize
 from pydicom import Dataset
 
 from evaluation.synthetic import SyntheticStudy, make_study
 from evaluation.synthetic.archive import archive, write_labels
-from tests.end_to_end.reading_room import SHOWS_AN_IMAGE, ReadingRoom, chromium, reading_room
+from tests.end_to_end.reading_room import ReadingRoom, chromium, reading_room, wait_for_image
 
 SIZE: ViewportSize = {"width": 1440, "height": 900}
 ASKED = 109
@@ -55,11 +55,11 @@ def shoot(room: ReadingRoom, browser: Browser, asked: SyntheticStudy, ct: str, t
     open_page(page, room.address(f"likeness/ui/studies/{ct}"))
     page.locator("#hits > .card [data-open]").first.click()
     for frame in page.locator("#sides iframe").element_handles():
-        wait_for_image(frame.content_frame())
+        wait_for_image(content_of(frame))
     page.screenshot(path=to / "side-by-side.png")
     series = asked.datasets[0].SeriesInstanceUID
     open_page(page, f"{address}?viewer={series}")
-    wait_for_image(page.locator("#viewing iframe").element_handle().content_frame())
+    wait_for_image(content_of(page.locator("#viewing iframe").element_handle()))
     page.screenshot(path=to / "viewer.png")
     page.goto(room.address(f"app/explorer.html#study?uuid={room.lookup(asked.study_instance_uid)}"))
     page.get_by_role("link", name="Similar studies").wait_for()
@@ -73,9 +73,11 @@ def open_page(page: Page, address: str) -> None:
     page.wait_for_function("[...document.images].every(it => it.complete && it.naturalWidth)")
 
 
-def wait_for_image(frame: object) -> None:
-    """Waits until a web viewer shows an image."""
-    frame.wait_for_function(SHOWS_AN_IMAGE)  # type: ignore[attr-defined]
+def content_of(element: ElementHandle) -> Frame:
+    """The page in an iframe."""
+    frame = element.content_frame()
+    assert frame is not None
+    return frame
 
 
 def main() -> None:

@@ -76,6 +76,7 @@ def test_a_frame_is_chosen_by_index(reader: PixelReader, tmp_path: Path) -> None
 
 
 def test_a_reason_comes_back_and_the_process_lives_on(reader: PixelReader, good: Path) -> None:
+    reader.read(good)  # only now it is certain that the process has its own command line
     before = children()
     with pytest.raises(PixelError, match=r"absent\.dcm cannot be opened"):
         reader.read(good.with_name("absent.dcm"))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Frame, sync_playwright
 
 from tests.conftest import find_free_port
 from tests.end_to_end.orthanc import Orthanc, installed_in, library
@@ -125,6 +125,11 @@ def reading_room(folder: Path) -> Iterator[ReadingRoom]:
         with installed_in(folder / "orthanc", more=more) as installed:
             installed.start()
             yield ReadingRoom(installed.orthanc, node, http_port, token)
+
+
+def wait_for_image(frame: Frame) -> None:
+    """Waits until a web viewer shows an image; a page in the background draws nothing to wait by."""
+    frame.wait_for_function(SHOWS_AN_IMAGE, polling=200, timeout=60_000)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pydicom import Dataset, dcmread
 
 from evaluation.synthetic import make_study
 from tests.end_to_end.chest import chest_object, chest_rows
-from tests.end_to_end.reading_room import SHOWS_AN_IMAGE, ReadingRoom, chromium, reading_room
+from tests.end_to_end.reading_room import ReadingRoom, chromium, reading_room, wait_for_image
 from tests.waiting import wait_until
 
 RADIOGRAPHS, SCANS, REAL_RADIOGRAPHS = 30, 4, 150
@@ -207,7 +207,7 @@ def _viewer(page: Page, side: str) -> Frame:
     handle = page.locator(f'#sides [data-side="{side}"] iframe').element_handle()
     frame = handle.content_frame()
     assert frame is not None
-    frame.wait_for_function(SHOWS_AN_IMAGE)
+    wait_for_image(frame)
     return frame
 
 
@@ -246,7 +246,7 @@ def test_the_web_viewer_holds_the_query_beside_the_hits(here: Room, query: Read)
         page.get_by_role("link", name="Similar studies").click()
     frame = opened.value.locator("#viewing iframe").element_handle().content_frame()
     assert frame is not None
-    frame.wait_for_function(SHOWS_AN_IMAGE)
+    wait_for_image(frame)
     assert series in frame.url
     assert _hits(opened.value)
 
