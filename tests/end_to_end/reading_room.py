@@ -128,7 +128,7 @@ def reading_room(folder: Path) -> Iterator[ReadingRoom]:
 
 
 def wait_for_image(frame: Frame) -> None:
-    """Waits until a web viewer shows an image; a page in the background draws nothing to wait by."""
+    """Waits until a web viewer shows an image; a page in the background draws no frames."""
     frame.wait_for_function(SHOWS_AN_IMAGE, polling=200, timeout=60_000)
 
 
