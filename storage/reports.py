@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import and_, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -58,6 +58,7 @@ class ReportName:
     sop_instance_uid: str
     picture_sop_instance_uid: str | None
     privacy: str
+    created_at: datetime
     has_picture: bool
 
     @property

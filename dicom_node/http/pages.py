@@ -44,7 +44,7 @@ def page_routes(
     """
     static = StaticFiles()
     door = _PageDoor(
-        _Source(*(similar, engine, RecentFacets(engine)), PageReports(reporting, engine, settings)),
+        _Source(similar, engine, RecentFacets(engine), PageReports(reporting, settings)),
         Paper(settings.page, static),
         Threads("the page", threads=4, patience_s=patience_s),
     )

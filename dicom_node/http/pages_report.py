@@ -3,16 +3,12 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-
-from sqlalchemy import Engine, select
 
 from dicom_node.http import pages_links as links
 from dicom_node.http import pages_words as words
 from dicom_node.http.pages_asking import Asking
 from dicom_node.reporting import Reporting, Standing
 from dicom_node.settings import Settings
-from storage.tables import Report
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,6 @@ class PageReports:
     """Tells pages about reports."""
 
     reporting: Reporting
-    engine: Engine
     settings: Settings
 
     def on(self, study_uid: str, asking: Asking) -> ReportLinks:
@@ -63,30 +58,16 @@ class PageReports:
             *(["filters"] if asking.filters else []),
             *(["number of hits"] if asking.k not in {None, rules.search.k} else []),
         ]
-        made = self._made(standing)
-        return report_links(standing, made, differs, k=rules.search.k, send_to=rules.report.send_to)
-
-    def _made(self, standing: Standing) -> datetime | None:
-        if standing.report is None:
-            return None
-        made = select(Report.created_at).where(Report.id == standing.report.id)
-        with self.engine.connect() as connection:
-            return connection.execute(made).scalar_one_or_none()
+        return report_links(standing, differs, k=rules.search.k, send_to=rules.report.send_to)
 
 
 def report_links(
-    standing: Standing,
-    made: datetime | None,
-    differs: Sequence[str],
-    *,
-    k: int,
-    send_to: Sequence[str],
+    standing: Standing, differs: Sequence[str], *, k: int, send_to: Sequence[str]
 ) -> ReportLinks:
     """The report of a page.
 
     Args:
         standing: the study with the report on it, if there is one.
-        made: when that was made.
         differs: what is set on the page and not in reports.
         k: how many studies a report lists.
         send_to: the peers that get every report.
@@ -99,7 +80,7 @@ def report_links(
         has_picture=report is not None and report.has_picture,
         sent=words.sent(standing.sends),
         lists_now=words.report_lists_now(k, differs),
-        lists_then=words.report_lists_then(made, differs),
+        lists_then=words.report_lists_then(None if report is None else report.created_at, differs),
         lists_unknown=words.report_lists_then(None, differs),
         send_to=json.dumps(list(send_to)),
     )
