@@ -30,7 +30,7 @@ def case_of_study(connection: Connection, study_uid: str) -> tuple[str, StudyRec
 def _record(connection: Connection, study_uid: str) -> StudyRecord:
     state = studies.state_of(connection, study_uid)
     if state is None:
-        raise UnknownStudyError(f"study {study_uid} is not in this archive")
+        raise UnknownStudyError(study_uid)
     return studies.load(connection, state.id)
 
 

@@ -25,6 +25,9 @@ PICTURE_GONE = (
 class UnknownStudyError(SearchError):
     """The archive has no such study."""
 
+    def __init__(self, study_uid: str) -> None:
+        super().__init__(f"study {study_uid} is not in this archive")
+
 
 class UnknownPeerError(ValueError):
     """Reports cannot be sent there by the settings; the message names the peers that can be."""
@@ -151,7 +154,7 @@ class Reporting:
     def _standing(self, connection: Connection, study_uid: str) -> Standing:
         study = studies.state_of(connection, study_uid)
         if study is None:
-            raise _unknown(study_uid)
+            raise UnknownStudyError(study_uid)
         standing = Standing(study)
         report = None if standing.is_awaited else reports.latest(connection, study.id)
         if report is None or report.revision != study.revision:
@@ -207,7 +210,7 @@ class Reporting:
         with self._engine.connect() as connection:
             file = reports.file_of(connection, report.id)
         if file is None:
-            raise _unknown(report.study_instance_uid)
+            raise UnknownStudyError(report.study_instance_uid)
         return file
 
     def picture_of(self, report: ReportName) -> bytes:
@@ -225,10 +228,6 @@ class Reporting:
         if picture is None:
             raise NoPictureError(PICTURE_GONE)
         return picture
-
-
-def _unknown(study_uid: str) -> UnknownStudyError:
-    return UnknownStudyError(f"study {study_uid} is not in this archive")
 
 
 def _is_settled(standing: Standing, *, again: bool) -> bool:

@@ -31,7 +31,7 @@ class Similar:
         with self._engine.connect() as connection:
             state = studies.state_of(connection, study_uid)
         if state is None:
-            raise UnknownStudyError(f"study {study_uid} is not in this archive")
+            raise UnknownStudyError(study_uid)
         return state
 
     def ask(
@@ -71,4 +71,4 @@ class Similar:
 
 
 def _can_be_asked(connection: Connection, state: StudyState, space: SpaceSummary) -> bool:
-    return bool(embeddings.of_study(connection, space_id=space.id, study_id=state.id))
+    return bool(embeddings.groups_of_study(connection, space_id=space.id, study_id=state.id))

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -173,11 +175,16 @@ class Forwarder:
             task = self._tasks.next(monotonic()) or self._swept()
             if task is None:
                 return
-            try:
+            with self._never_stuck(task):
                 self._start(task)
-            except BaseException:
-                self._tasks.retry(task, monotonic() + _AFTER_FAULT_S, _FAULT)
-                raise
+
+    @contextmanager
+    def _never_stuck(self, task: Task) -> Iterator[None]:
+        """Whatever goes wrong in the block, the task is tried again later."""
+        with ExitStack() as net:
+            net.callback(lambda: self._tasks.retry(task, monotonic() + _AFTER_FAULT_S, _FAULT))
+            yield
+            net.pop_all()
 
     def _swept(self) -> Task | None:
         if self._sweep is None or self._sweep.over or monotonic() < self._sweep_due:
@@ -293,11 +300,8 @@ class Forwarder:
     def _end(self, job: str, delivery: Delivery, succeeded: bool | None, said: str) -> None:
         del self._deliveries[job]
         delivery.paused = False
-        try:
+        with self._never_stuck(delivery.task):
             self._ended_as(delivery, succeeded, said)
-        except BaseException:
-            self._tasks.retry(delivery.task, monotonic() + _AFTER_FAULT_S, _FAULT)
-            raise
 
     def _ended_as(self, delivery: Delivery, succeeded: bool | None, said: str) -> None:
         try:

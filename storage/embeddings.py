@@ -176,6 +176,20 @@ def of_study(connection: Connection, *, space_id: str, study_id: int) -> list[St
     return [StoredEmbedding(row.id, image_of(row.image), _vector(row.vector)) for row in rows]
 
 
+def groups_of_study(connection: Connection, *, space_id: str, study_id: int) -> list[str]:
+    """The modality groups of a study's live vectors in a space, sorted."""
+    rows = connection.execute(
+        select(Embedding.modality_group)
+        .where(
+            Embedding.space_id == space_id,
+            Embedding.study_id == study_id,
+            Embedding.vector.is_not(None),
+        )
+        .distinct()
+    )
+    return sorted(rows.scalars())
+
+
 def made_of_the_same(
     connection: Connection, space_id: str, study_id: int
 ) -> dict[tuple[str, int | None], int]:

@@ -74,7 +74,7 @@ def _picture(engine: Engine, uid: str, instance: str | None, frame: int | None) 
     with engine.connect() as connection:
         state = studies.state_of(connection, uid)
         if state is None:
-            raise UnknownStudyError(f"study {uid} is not in this archive")
+            raise UnknownStudyError(uid)
         found = study_pictures.of_study(
             connection,
             state.id,

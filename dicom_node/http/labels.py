@@ -90,19 +90,15 @@ def _replace(engine: Engine, uid: str, said: SaidLabels, source: str) -> None:
     words = [Label(word.name, word.value, word.code, word.scheme) for word in said.labels]
     with engine.begin() as connection:
         if not label_words.replace(connection, uid, words, source=source):
-            raise _unknown(uid)
+            raise UnknownStudyError(uid)
 
 
 def _on_study(engine: Engine, uid: str) -> list[LabelWord]:
     with engine.connect() as connection:
         found = label_words.on_study(connection, uid)
     if found is None:
-        raise _unknown(uid)
+        raise UnknownStudyError(uid)
     return found
-
-
-def _unknown(uid: str) -> UnknownStudyError:
-    return UnknownStudyError(f"study {uid} is not in this archive")
 
 
 def _json(word: LabelWord) -> dict[str, Any]:

@@ -79,10 +79,11 @@ class _Source:
         uid, space = answer.query.study_instance_uid, answer.space.id
         report = self.reports.on(uid, asking)
         with self.engine.connect() as connection:
-            images = embeddings.of_study(connection, space_id=space, study_id=answer.query.id)
+            groups = embeddings.groups_of_study(
+                connection, space_id=space, study_id=answer.query.id
+            )
             verdicts = feedback.on_hits_of(connection, uid, given_by=asked_by)
-        groups = {embeddings.modality_group(stored.image.modality) for stored in images}
-        facets = self.facets.of(space, sorted(groups))
+        facets = self.facets.of(space, groups)
         return answer_page(answer, asking, facets=facets, verdicts=verdicts, report=report)
 
 

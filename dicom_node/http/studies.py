@@ -86,7 +86,7 @@ class _StudyDoor:
             was_open = studies.close_now(connection, uid)
             state = studies.state_of(connection, uid)
         if state is None:
-            raise UnknownStudyError(f"study {uid} is not in this archive")
+            raise UnknownStudyError(uid)
         return was_open, state
 
 
