@@ -7,8 +7,9 @@ import torch
 from monai.networks.nets.densenet import DenseNet121
 from safetensors.torch import save_file
 
-from encoders.densenet import DEFAULT_SIZE, DenseNetEncoder, load_densenet
+from encoders import registry
 from encoders.encoder import EncoderOptions
+from encoders.torch_encoder import TorchEncoder, load
 
 
 def write_random_weights(path: Path) -> None:
@@ -22,8 +23,8 @@ class BareNetwork:
 
     def __init__(self, weights: Path, device: str, threads: int) -> None:
         options = EncoderOptions(weights=weights, device=device, threads=threads)
-        self._encoder: DenseNetEncoder = load_densenet(options)
-        shape = (1, 1, DEFAULT_SIZE, DEFAULT_SIZE)
+        self._encoder: TorchEncoder = load(registry.find("monai-densenet121"), options)
+        shape = (1, 1, 224, 224)
         image = torch.rand(shape, generator=torch.Generator().manual_seed(0))
         self._image = image.to(self._encoder.device, memory_format=torch.channels_last)
         self.seconds()  # the first pass plans and allocates

@@ -25,11 +25,11 @@ from dicom_node.received import study_facts
 from dicom_node.report.capture import make_picture
 from dicom_node.report.device import Device
 from dicom_node.report.documents import encoded
-from encoders.baseline_encoder import BaselineEncoder
 from encoders.choice import choose_images
 from encoders.grayscale import read_image
 from encoders.header import ImageHeader
 from encoders.picture import to_png
+from encoders.registry import create
 from evaluation.synthetic.archive import SyntheticStudy, make_study
 from storage.answer import Answer, Hit, ImageReference, Label, SpaceSummary, StudyRecord
 from storage.search import percentile
@@ -60,7 +60,7 @@ def indexed(number: int, study: SyntheticStudy) -> Indexed:
         StudyRecord(number, study.study_instance_uid, **study_facts(dataset)),
         tuple(Label(name, value) for name, value in study.labels.items()),
         reference_of(chosen, pixels.rules),
-        BaselineEncoder().embed([pixels])[0],
+        create("baseline").embed([pixels])[0],
         to_png(pixels),
     )
 
@@ -77,7 +77,7 @@ def answered(query: Indexed, archive: Sequence[Indexed]) -> Answer:
     """What the node would answer, by comparing the query with everything."""
     others = [entry for entry in archive if entry.study.patient_id != query.study.patient_id]
     own = [entry for entry in archive if entry.study.patient_id == query.study.patient_id]
-    spread, space = similarities_between_patients(archive), BaselineEncoder().space
+    spread, space = similarities_between_patients(archive), create("baseline").space
     return Answer(
         query.study,
         query.image,

@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from benchmarks.machine import as_list, provenance
 from evaluation.synthetic.archive import make_study
-from storage import embeddings, labels, studies
+from storage import embeddings, labels, spaces, studies
 from storage.answer import ImageReference, Label, SpaceSummary
 from storage.database import connect
 from storage.embedded import EmbeddedServer
@@ -83,7 +83,7 @@ def fill(engine: Engine, count: int) -> int:
     pictures = [picture(dataset) for dataset in tqdm(made, "pictures", PICTURES, disable=None)]
     centres = random.standard_normal((CLUSTERS, DIMENSION))
     with engine.begin() as connection:
-        embeddings.use_space(connection, SPACE)
+        spaces.use(connection, SPACE)
     for first in tqdm(range(0, count, BATCH), "studies", disable=None):
         numbers = range(first, min(first + BATCH, count))
         noise = random.standard_normal((len(numbers), DIMENSION))

@@ -17,7 +17,7 @@ from encoders.header import HeaderError, ImageHeader
 from encoders.image import PixelError
 from encoders.pixel_reader import PixelReader
 from encoders.registry import create
-from storage import audit, embeddings, search, snapshot, studies
+from storage import audit, search, snapshot, spaces, studies
 from storage.answer import Answer, SpaceSummary, StudyRecord
 from storage.index import VectorIndex, snapshot_path
 
@@ -28,7 +28,7 @@ def space_in_use(connection: Connection) -> SpaceSummary:
     Raises:
         SearchError: nothing was ever indexed here.
     """
-    space = embeddings.space_in_use(connection)
+    space = spaces.in_use(connection)
     if space is None:
         raise search.SearchError("nothing is indexed yet: start the node with `likeness serve`")
     return space
@@ -106,10 +106,18 @@ def ask_with_file(
 
 def encoder_options(settings: Settings) -> EncoderOptions:
     """What the settings say about how to make the encoder."""
+    asked = settings.encoder
     return EncoderOptions(
-        weights=settings.encoder.weights,
-        device=settings.encoder.device,
-        threads=settings.encoder.threads,
+        weights=asked.weights,
+        folder=settings.weights_folder,
+        allow_pickle=asked.allow_pickle,
+        device=asked.device,
+        threads=asked.threads,
+        batch=asked.batch,
+        precision=asked.precision,
+        compile=asked.compile,
+        deterministic=asked.deterministic,
+        runtime=asked.runtime,
     )
 
 

@@ -19,6 +19,7 @@ from dicom_node.scp import PortTakenError
 from dicom_node.scu import SendError
 from dicom_node.settings_file import SettingsError, load_settings
 from dicom_node.tls import TlsError
+from dicom_node.verbs.encoders import add_encoder_verbs
 from dicom_node.verbs.node import add_node_verbs
 from dicom_node.verbs.others import add_other_verbs
 from dicom_node.verbs.parsing import Verb
@@ -91,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     add_study_verbs(verbs)
     add_report_verbs(verbs)
     add_token_verbs(verbs)
+    add_encoder_verbs(verbs)
     add_other_verbs(verbs)
     return parser
 

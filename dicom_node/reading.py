@@ -8,8 +8,8 @@ from typing import Any
 
 from dicom_node.identity import SOFTWARE_VERSION
 from dicom_node.spool import Spool
+from encoders.checked import CheckedEncoder
 from encoders.choice import Choice, ChosenImage, LeftOut, choose_images
-from encoders.encoder import Encoder
 from encoders.header import ImageHeader
 from encoders.image import GrayscaleImage, PixelError
 from encoders.picture import to_png
@@ -52,7 +52,7 @@ class ReadStudy:
     kept: Sequence[int]
     left_out: Mapping[str, str]
 
-    def embeddings(self, encoder: Encoder) -> list[NewEmbedding]:
+    def embeddings(self, encoder: CheckedEncoder) -> list[NewEmbedding]:
         """Each image's vector, float32 of shape (dimension,), beside its picture and origin."""
         if not self.images:
             return []

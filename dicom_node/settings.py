@@ -170,12 +170,31 @@ class PageSettings(Section):
 
 
 class EncoderSettings(Section):
-    """What turns images into vectors."""
+    """What turns images into vectors, and how fast.
+
+    ``name`` and ``weights`` are what a new archive starts with; afterwards ``likeness encoders
+    add`` changes over. ``batch_wait_ms`` is how long an image waits for others to share its
+    forward pass, ``readers`` how many processes decode (0: one for each core but one, at most 8).
+    ``kept_images_gb`` bounds the images kept for embedding again, the oldest go first; 0 keeps
+    none. ``fetch_from`` names the peer, or "orthanc" the server at ``orthanc_url``, that images
+    come from which are neither in the spool nor kept.
+    """
 
     name: str = "baseline"
     weights: Annotated[Path | None, NotSet] = None
+    allow_pickle: bool = False
     device: str = "auto"
     threads: int = Field(default=0, ge=0)
+    batch: int = Field(default=32, ge=1, le=4096)
+    batch_wait_ms: float = Field(default=20, ge=0, le=10_000)
+    readers: int = Field(default=0, ge=0, le=64)
+    precision: Literal["fp32", "bf16"] = "fp32"
+    compile: bool = False
+    deterministic: bool = False
+    runtime: Literal["torch", "openvino"] = "torch"
+    kept_images_gb: float = Field(default=20, ge=0)
+    fetch_from: Annotated[str | None, NotSet] = None
+    orthanc_url: Annotated[str | None, NotSet] = None
 
 
 class SearchSettings(Section):
@@ -225,7 +244,8 @@ class Peer(Section):
 
     A peer that only sends needs neither host nor port. ``addresses`` are those that it may call
     from, any if empty. ``tls`` says that it is to be called over TLS, ``storage_commitment`` that
-    it is asked to keep for good what it stored of ours (PS3.4 annex J).
+    it is asked to keep for good what it stored of ours (PS3.4 annex J), ``retrieve`` how images
+    come from it where ``encoder.fetch_from`` names it (PS3.4 annex C).
     """
 
     name: str = Field(min_length=1)
@@ -233,6 +253,7 @@ class Peer(Section):
     host: str = ""
     port: int = Field(default=0, ge=0, le=65535)
     tls: bool = False
+    retrieve: Literal["c-get", "c-move"] = "c-get"
     addresses: tuple[Network, ...] = ()
     rule: Rule = "index and answer"
     reports_to: str | None = None
@@ -304,6 +325,10 @@ class Settings(Section):
                 self._must_be_reachable(f"peers: {peer.name!r} reports to", peer.reports_to)
         for name in self.report.send_to:
             self._must_be_reachable("report.send_to: reports go to", name)
+        if self.encoder.fetch_from is not None and self.encoder.fetch_from != "orthanc":
+            self._must_be_reachable("encoder.fetch_from: images come from", self.encoder.fetch_from)
+        if self.encoder.fetch_from == "orthanc" and self.encoder.orthanc_url is None:
+            raise ValueError('encoder.fetch_from = "orthanc" needs encoder.orthanc_url')
         return self
 
     def _must_be_reachable(self, who: str, name: str) -> None:
@@ -317,6 +342,16 @@ class Settings(Section):
     def index_folder(self) -> Path:
         """Where the snapshots of the index lie."""
         return self.data_folder / "index"
+
+    @property
+    def weights_folder(self) -> Path:
+        """Where fetched weights and their lock lie."""
+        return self.data_folder / "weights"
+
+    @property
+    def kept_images_folder(self) -> Path:
+        """Where images lie that are kept for embedding again."""
+        return self.data_folder / "images"
 
     def peer_named(self, name: str) -> Peer | None:
         """The peer of that name in the settings."""

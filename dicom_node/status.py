@@ -8,13 +8,13 @@ from sqlalchemy.engine import Connection
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool
 from dicom_node.spool_usage import SpoolUsage
-from storage import embeddings, reports, studies
+from storage import embeddings, reports, spaces, studies
 from storage.queue import JOBS, SENDS
 
 
 def status_of(connection: Connection, settings: Settings) -> dict[str, Any]:
     """Studies and queues by state, vectors of the space in use, reports, spool and quarantine."""
-    space = embeddings.space_in_use(connection)
+    space = spaces.in_use(connection)
     spool = Spool(settings.data_folder)
     usage = SpoolUsage(spool.folder).look()
     vectors = 0 if space is None else embeddings.live_count(connection, space_id=space.id)

@@ -10,7 +10,7 @@ from pydicom.uid import UID, ComputedRadiographyImageStorage
 from dicom_node.report.device import Device
 from dicom_node.report.documents import encoded, make_documents
 from dicom_node.settings import ReportSettings
-from encoders.encoder import Encoder
+from encoders.checked import CheckedEncoder
 from encoders.image import GrayscaleImage
 from storage.answer import Answer, ImageReference, SpaceSummary, StudyRecord
 
@@ -18,7 +18,9 @@ _STUDY, _SERIES, _IMAGE = (UID(f"2.25.{number}") for number in range(1, 4))
 _SIDE = 64
 
 
-def warm_up(encoder: Encoder, space: SpaceSummary, device: Device, rules: ReportSettings) -> None:
+def warm_up(
+    encoder: CheckedEncoder, space: SpaceSummary, device: Device, rules: ReportSettings
+) -> None:
     """Embeds a made-up image and makes a report without hits by ``rules``; both are thrown away.
 
     Raises:

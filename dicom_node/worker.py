@@ -8,7 +8,7 @@ from dicom_node import answering
 from dicom_node.reading import read_study
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool
-from encoders.encoder import Encoder
+from encoders.checked import CheckedEncoder
 from encoders.pixel_reader import PixelReader
 from storage import embeddings, studies, study_work
 from storage.answer import SpaceSummary
@@ -23,7 +23,7 @@ class Worker:
     engine: Engine
     spool: Spool
     reader: PixelReader
-    encoder: Encoder
+    encoder: CheckedEncoder
     space: SpaceSummary
     index: VectorIndex
     settings: Settings

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from encoders.baseline import DIMENSION, PREPROCESSING, VERSION, describe
 from encoders.choice import SLICE_RULE
+from encoders.declaration import Declaration
+from encoders.encoder import EncoderOptions, Prepared
 from encoders.grayscale import WINDOW_RULE
 from encoders.image import GrayscaleImage
 from encoders.space import Space
@@ -14,6 +16,9 @@ from encoders.space import Space
 
 class BaselineEncoder:
     """Needs nothing but the image; the same on every machine."""
+
+    batch = 64
+    lanes = 1
 
     @property
     def space(self) -> Space:
@@ -29,6 +34,15 @@ class BaselineEncoder:
             dimension=DIMENSION,
         )
 
-    def embed(self, images: Sequence[GrayscaleImage]) -> NDArray[np.float32]:
-        """One descriptor per image, float32, shape (images, dimension)."""
-        return np.stack([describe(image.pixels) for image in images])
+    def prepare(self, image: GrayscaleImage) -> Prepared:
+        """The descriptor, float32, shape (dimension,): there is nothing left to infer."""
+        return describe(image.pixels)
+
+    def infer(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
+        """The descriptors, float32, shape (images, dimension)."""
+        return np.stack(prepared)
+
+
+def make(declaration: Declaration, options: EncoderOptions) -> BaselineEncoder:  # noqa: ARG001
+    """The encoder; there is nothing to set."""
+    return BaselineEncoder()

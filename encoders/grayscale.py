@@ -26,7 +26,7 @@ from encoders.pixel_data import decode_frame, number_of_frames, open_pixels
 from encoders.polarity import measure_polarity
 from encoders.voi_lut import ChosenVoi, VoiLut, VoiTable, Window, read_voi_lut
 
-WINDOW_RULE = "ps3.3-pipeline-2"
+WINDOW_RULE = "ps3.3-pipeline-3"
 """Version of the whole pipeline, default windows included: part of every Space."""
 
 Rules = dict[str, str | float | int | bool | None]
@@ -34,7 +34,12 @@ Rules = dict[str, str | float | int | bool | None]
 _COLOURS = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT"})
 
 
-def read_image(source: Path | Dataset, frame: int | None = None) -> GrayscaleImage:
+def read_image(
+    source: Path | Dataset,
+    frame: int | None = None,
+    *,
+    ct_window: tuple[float, float] | None = None,
+) -> GrayscaleImage:
     """Decode one frame and apply modality LUT, padding, VOI LUT and polarity, in that order.
 
     Each step's clause is named in its module. Padded pixels become 0. Colour becomes luminance.
@@ -42,6 +47,7 @@ def read_image(source: Path | Dataset, frame: int | None = None) -> GrayscaleIma
     Args:
         source: a DICOM file, or a dataset with file meta information and pixel data.
         frame: index from 0; None takes the only frame, or the middle one ``(n - 1) // 2``.
+        ct_window: centre and width in HU for an image in Hounsfield units, instead of its own.
 
     Returns:
         The image, float32 in [0, 1], and in ``rules`` what fired with its numbers.
@@ -62,7 +68,7 @@ def read_image(source: Path | Dataset, frame: int | None = None) -> GrayscaleIma
     if text(ds, "PixelPresentation") in ("COLOR", "MIXED"):
         # PS3.3 C.8.16.2.1.1.1: all values may be shown by the grayscale pipeline alone
         rules["supplemental_palette"] = "not applied"
-    gray = _display(ds, stored.values, index, rules)
+    gray = _display(ds, stored.values, index, rules, ct_window)
     return GrayscaleImage(gray, rules)
 
 
@@ -78,10 +84,16 @@ def refuse_blank(image: GrayscaleImage) -> None:
         )
 
 
-def _display(ds: Dataset, values: NDArray[Any], index: int, rules: Rules) -> NDArray[np.float32]:
+def _display(
+    ds: Dataset,
+    values: NDArray[Any],
+    index: int,
+    rules: Rules,
+    asked: tuple[float, float] | None,
+) -> NDArray[np.float32]:
     photometric = rules["photometric_interpretation"]
     if photometric in ("MONOCHROME1", "MONOCHROME2") and values.ndim == 2:
-        return _grayscale(ds, values, index, rules)
+        return _grayscale(ds, values, index, rules, asked)
     if photometric == "PALETTE COLOR" and values.ndim == 2:
         rules["colour"] = "luminance BT.601 of the palette"
         return palette_luminance(values, ds)
@@ -94,7 +106,13 @@ def _display(ds: Dataset, values: NDArray[Any], index: int, rules: Rules) -> NDA
     )
 
 
-def _grayscale(ds: Dataset, stored: NDArray[Any], index: int, rules: Rules) -> NDArray[np.float32]:
+def _grayscale(
+    ds: Dataset,
+    stored: NDArray[Any],
+    index: int,
+    rules: Rules,
+    asked: tuple[float, float] | None,
+) -> NDArray[np.float32]:
     levels = levels_of(stored)
     padded = _padded(ds, stored, rules)
     modality = read_modality_lut(ds, index)
@@ -104,7 +122,10 @@ def _grayscale(ds: Dataset, stored: NDArray[Any], index: int, rules: Rules) -> N
     body_part = read_body_part(ds, index)
     chosen = read_voi_lut(ds, index, signed=_signed(ds, modality), body_part=body_part)
     voi: VoiLut | None
-    if chosen is None:
+    if asked is not None and in_hounsfield(ds, modality):
+        voi = Window(*asked)
+        rules.update(_voi_rules(voi, "window of the encoder"))
+    elif chosen is None:
         voi, rule = _default_voi(ds, levels, padded, modality, body_part)
         rules.update(_voi_rules(voi, rule))
     else:

@@ -18,7 +18,10 @@ class GrayscaleImage:
     Attributes:
         pixels: float32 in [0, 1], shape (rows, columns), 0 black and 1 white as displayed.
         rules: which rule fired at each step, and its numbers; kept with the vector.
+        key: SOP Instance UID, with ``#`` and the frame number where there are several; empty
+            where nobody said. Only encoders that look vectors up by it read it.
     """
 
     pixels: NDArray[np.float32]
     rules: Mapping[str, "str | float | int | bool | None"] = field(default_factory=dict)
+    key: str = ""

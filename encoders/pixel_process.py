@@ -4,27 +4,26 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from encoders.bounded_child import Answer, RefusedError, answer_requests
 from encoders.grayscale import read_image, refuse_blank
 from encoders.image import PixelError
+from encoders.model_ready import to_model_ready
 
 
 def read(request: Any) -> Answer:
-    """Answer ``[path, frame]`` with the image's shape and rules, and its pixels as bytes.
+    """Answer ``[path, frame, ct_window]`` with shape and rules, and the model-ready image as bytes.
 
     Raises:
         RefusedError: the image cannot be read, or is blank.
     """
-    path, frame = request
+    path, frame, ct_window = request
     try:
-        image = read_image(Path(path), frame)
+        image = read_image(Path(path), frame, ct_window=ct_window and tuple(ct_window))
         refuse_blank(image)
     except PixelError as fault:
         raise RefusedError(str(fault)) from fault
-    said = {"shape": image.pixels.shape, "rules": dict(image.rules)}
-    return said, np.ascontiguousarray(image.pixels).data
+    samples = to_model_ready(image.pixels)
+    return {"shape": samples.shape, "rules": dict(image.rules)}, samples.data
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Weights files: what they hold, whether it fits, and the digest that names them."""
 
 import hashlib
+import importlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from encoders.declaration import Names
 from encoders.encoder import EncoderError
 
 _CHUNK_BYTES = 1 << 20
@@ -69,20 +72,18 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def load_into(model: nn.Module, weights: Weights, ignored: tuple[str, ...] = ()) -> None:
+def load_into(model: nn.Module, weights: Weights, names: Names) -> None:
     """Copy tensors into a model after checking every name and shape.
 
     Args:
         model: changed in place.
-        weights: tensors whose name starts with one of ``ignored`` are passed over.
-        ignored: prefixes of names that the model does not need.
+        weights: as published.
+        names: how the published names become the model's.
 
     Raises:
         EncoderError: names are missing or unexpected, or shapes differ; the first few are listed.
     """
-    found = {
-        name: tensor for name, tensor in weights.tensors.items() if not name.startswith(ignored)
-    }
+    found = renamed(weights.tensors, names)
     # counters of training steps that some writers leave out; no forward pass reads them
     wanted = {
         name: tensor
@@ -95,6 +96,28 @@ def load_into(model: nn.Module, weights: Weights, ignored: tuple[str, ...] = ())
             f"weights file {weights.path} does not fit the network: {'; '.join(faults)}"
         )
     model.load_state_dict(found, strict=False)
+
+
+def renamed(tensors: Mapping[str, Tensor], names: Names) -> dict[str, Tensor]:
+    """The tensors that a network needs, by its own names for them."""
+    wanted = {
+        name.removeprefix(names.prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(names.prefix)
+    }
+    kept = {name: tensor for name, tensor in wanted.items() if not name.startswith(names.ignored)}
+    found = {_renamed(name, names): tensor for name, tensor in kept.items()}
+    if not names.rework:
+        return found
+    module, function = names.rework.split(":")
+    reworked: dict[str, Tensor] = getattr(importlib.import_module(module), function)(found)
+    return reworked
+
+
+def _renamed(name: str, names: Names) -> str:
+    for pattern, instead in names.renamed:
+        name = re.sub(pattern, instead, name)
+    return name
 
 
 def _differences(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, func, insert, select, text, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.engine import Connection
 
 from storage.answer import ImageReference, SpaceSummary
-from storage.tables import EMBEDDING_CHANGES, Embedding, Instance, Space
+from storage.tables import EMBEDDING_CHANGES, Embedding, Instance
 
 VECTOR_DTYPE = np.dtype("<f4")
 BATCH_ROWS = 10_000
@@ -57,31 +56,6 @@ class Change:
 def modality_group(modality: str) -> str:
     """Images compare only within a group: radiographs are one, the others stand alone."""
     return "radiograph" if modality in {"CR", "DX", "RG"} else modality
-
-
-def use_space(connection: Connection, space: SpaceSummary) -> None:
-    """Makes a space known, and the one that answers from now on."""
-    connection.execute(
-        upsert(Space)
-        .values(
-            id=space.id,
-            definition=asdict(space),
-            dimension=space.dimension,
-            metric=space.metric,
-            used_since=func.clock_timestamp(),
-        )
-        .on_conflict_do_update(
-            index_elements=[Space.id], set_={"used_since": func.clock_timestamp()}
-        )
-    )
-
-
-def space_in_use(connection: Connection) -> SpaceSummary | None:
-    """The space that answers; None if no worker ever started on this database."""
-    definition = connection.execute(
-        select(Space.definition).order_by(Space.used_since.desc(), Space.id).limit(1)
-    ).scalar_one_or_none()
-    return None if definition is None else SpaceSummary(**definition)
 
 
 def replace(

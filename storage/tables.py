@@ -163,7 +163,11 @@ class SurplusFile(Base):
 class Space(Base):
     """A vector space, by its id; ``definition`` is everything that the id stands for.
 
-    The space taken into use last is the one that answers.
+    The space taken into use last is the one that answers; ``used_since`` is None for one that
+    never did. ``maker`` says how its encoder is made: ``name``, and ``weights``, a path or None.
+    ``wanted_since`` is set while the archive is being embedded into it; ``progress`` tells how
+    far that is, what could not be embedded and why, and how its neighbours overlap with those of
+    the space that answered.
     """
 
     __tablename__ = "spaces"
@@ -172,8 +176,11 @@ class Space(Base):
     definition: Mapped[dict[str, Any]]
     dimension: Mapped[int]
     metric: Mapped[str]
+    maker: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     created_at: Mapped[datetime] = _now()
-    used_since: Mapped[datetime] = _now()
+    used_since: Mapped[datetime | None]
+    wanted_since: Mapped[datetime | None]
+    progress: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
 
 
 class Embedding(Base):

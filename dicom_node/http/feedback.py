@@ -15,7 +15,7 @@ from dicom_node.http.blocking import Threads
 from dicom_node.http.caller import caller_of
 from dicom_node.http.refusals import refusals_told
 from dicom_node.http.requests import read_body
-from storage import embeddings, feedback
+from storage import feedback, spaces
 from storage.feedback import Verdict
 
 Uid = Annotated[str, Field(pattern=r"^[0-9.]{1,64}$", description="Study Instance UID")]
@@ -64,7 +64,7 @@ def _keep(engine: Engine, given: GivenFeedback, by: str) -> None:
         if given.verdict is None:
             feedback.take_back(connection, query=given.query, hit=given.hit, given_by=by)
             return
-        space = embeddings.space_in_use(connection)
+        space = spaces.in_use(connection)
         feedback.give(
             connection,
             query=given.query,

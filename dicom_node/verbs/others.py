@@ -1,15 +1,13 @@
-"""The verbs of what surrounds the archive: conformance statement, encoders, labels."""
+"""The verbs of what surrounds the archive: conformance statement, labels."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
-from dicom_node import asking
 from dicom_node.database import open_database
 from dicom_node.settings import Settings
 from dicom_node.verbs.parsing import verb
-from dicom_node.verbs.speech import could_not, put, put_json, write
-from encoders import registry
+from dicom_node.verbs.speech import could_not, put, write
 from storage import labels
 
 
@@ -22,37 +20,6 @@ def run_conformance(chosen: argparse.Namespace, settings: Settings) -> int:
         put(text)
     else:
         write(chosen.output, text.encode())
-    return 0
-
-
-def run_encoders_list(chosen: argparse.Namespace, settings: Settings) -> int:
-    """The encoders this version knows, and what each still needs here."""
-    options = asking.encoder_options(settings)
-    used = settings.encoder.name
-    if chosen.json:
-        put_json(
-            [
-                {
-                    "name": entry.name,
-                    "in_use": entry.name == used,
-                    "summary": entry.summary,
-                    "missing": entry.missing(options),
-                }
-                for entry in registry.entries()
-            ]
-        )
-        return 0
-    for entry in registry.entries():
-        put(f"{'*' if entry.name == used else ' '} {entry.name}: {entry.summary}")
-        for lack in entry.missing(options):
-            put(f"    missing here: {lack}")
-    return 0
-
-
-def run_encoders_check(_: argparse.Namespace, settings: Settings) -> int:
-    """Loads the encoder of the settings and prints its space."""
-    encoder = registry.create(settings.encoder.name, asking.encoder_options(settings))
-    put(f"{encoder.space.encoder}: space {encoder.space.id}, dimension {encoder.space.dimension}")
     return 0
 
 
@@ -71,10 +38,6 @@ def add_other_verbs(verbs: Any) -> None:
     """Tells the parser of them."""
     conformance = verb(verbs, "conformance", run_conformance)
     conformance.add_argument("-o", "--output", type=Path, metavar="FILE")
-    encoders = verbs.add_parser("encoders", help="The encoders: list, check.")
-    actions = encoders.add_subparsers(dest="action", required=True)
-    verb(actions, "list", run_encoders_list).add_argument("--json", action="store_true")
-    verb(actions, "check", run_encoders_check)
     label = verbs.add_parser("labels", help="Labels: import.").add_subparsers(
         dest="action", required=True
     )

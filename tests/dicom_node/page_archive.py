@@ -9,7 +9,7 @@ from PIL import Image
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
-from storage import embeddings, labels, studies
+from storage import embeddings, labels, spaces, studies
 from storage.answer import ImageReference, Label
 from storage.embeddings import NewEmbedding
 from storage.labels import LabelLine
@@ -112,7 +112,7 @@ def ugly_archive() -> list[MadeStudy]:
 def stored(engine: Engine, made: Sequence[MadeStudy]) -> None:
     """Writes the studies, indexed."""
     with engine.begin() as connection:
-        embeddings.use_space(connection, SPACE)
+        spaces.use(connection, SPACE)
         for study in made:
             add(connection, study)
 

@@ -9,7 +9,8 @@ from sqlalchemy import Engine, text
 
 from dicom_node.cli import main
 from dicom_node.settings_file import load_settings
-from dicom_node.worker_process import WorkerLoop, start_worker
+from dicom_node.worker_loop import WorkerLoop
+from dicom_node.worker_process import start_worker
 from storage import embeddings, studies
 from storage.index import VectorIndex, snapshot_path
 from tests.dicom_node.command_line import Likeness, Ran

@@ -22,7 +22,7 @@ from dicom_node.reporting import (
     UnknownPeerError,
     UnknownStudyError,
 )
-from storage import embeddings, reports
+from storage import reports, spaces
 from storage.index import VectorIndex, snapshot_path
 from storage.reports import ReportName
 from storage.search import SearchError
@@ -135,11 +135,11 @@ def test_a_study_of_another_space_cannot_be_asked_with(
     reporting: Reporting, engine: Engine
 ) -> None:
     with engine.begin() as connection:
-        embeddings.use_space(connection, space(name="b"))
+        spaces.use(connection, space(name="b"))
     with pytest.raises(SearchError, match="has no vector in space space-b"):
         reporting.make(FIRST, asked_by="test")
     with engine.begin() as connection:
-        embeddings.use_space(connection, space())
+        spaces.use(connection, space())
     assert _hits(reporting, FIRST) == 2
 
 

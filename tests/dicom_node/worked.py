@@ -15,7 +15,8 @@ from dicom_node.retention import Retention
 from dicom_node.settings import Peer, Settings, SpoolSettings
 from dicom_node.spool import file_meta
 from dicom_node.worker import Worker
-from dicom_node.worker_process import WorkerLoop, start_worker
+from dicom_node.worker_loop import WorkerLoop
+from dicom_node.worker_process import start_worker
 from storage import embeddings, reports, studies
 from storage.queue import JOBS
 from storage.studies import Recorded

@@ -10,16 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from encoders.checked import CheckedEncoder
 from encoders.choice import SLICE_RULE
-from encoders.encoder import EncoderError, EncoderOptions
+from encoders.encoder import EncoderError, EncoderOptions, Prepared
 from encoders.grayscale import WINDOW_RULE
 from encoders.image import GrayscaleImage
-from encoders.registry import (
-    CheckedEncoder,
-    create,
-    entries,
-    register,
-)
+from encoders.registry import create, declarations, missing
 from encoders.space import Space
 
 BLANK = GrayscaleImage(np.zeros((8, 8), np.float32))
@@ -30,22 +26,27 @@ class Fixed:
     """Gives the same vectors whatever it sees."""
 
     vectors: NDArray[np.float32]
+    batch = 8
+    lanes = 1
 
     @property
     def space(self) -> Space:
         return Space("fixed", "1", "", "", "", "", "", dimension=2)
 
-    def embed(self, images: Sequence[GrayscaleImage]) -> NDArray[np.float32]:
+    def prepare(self, image: GrayscaleImage) -> Prepared:
+        return image.pixels
+
+    def infer(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
         return self.vectors
 
 
 def test_entries_tell_what_is_missing() -> None:
-    found = {entry.name: entry for entry in entries()}
+    found = {entry.name: entry for entry in declarations()}
     assert set(found) >= {"baseline", "monai-densenet121"}
-    assert found["baseline"].missing() == []
-    assert "safetensors file" in found["monai-densenet121"].missing()[0]
+    assert missing(found["baseline"]) == []
+    assert "safetensors file" in missing(found["monai-densenet121"])[0]
     gone = EncoderOptions(weights=Path("absent.safetensors"))
-    assert "absent.safetensors" in found["monai-densenet121"].missing(gone)[0]
+    assert "absent.safetensors" in missing(found["monai-densenet121"], gone)[0]
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
@@ -56,11 +57,6 @@ def test_an_unknown_name_gets_the_nearest() -> None:
 def test_an_encoder_without_its_weights_is_not_made() -> None:
     with pytest.raises(EncoderError, match="safetensors"):
         create("monai-densenet121")
-
-
-def test_a_name_is_given_once() -> None:
-    with pytest.raises(ValueError, match="baseline"):
-        register("baseline", summary="again")
 
 
 @pytest.mark.parametrize(
@@ -96,5 +92,5 @@ def test_the_baseline_is_one_of_them() -> None:
 
 
 def test_listing_encoders_needs_no_torch() -> None:
-    code = "import sys, encoders.registry as r; r.entries(); assert 'torch' not in sys.modules"
+    code = "import sys, encoders.registry as r; r.declarations(); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

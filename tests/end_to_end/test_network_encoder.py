@@ -6,7 +6,7 @@ import pydicom
 import pytest
 
 from evaluation.synthetic import make_study
-from tests.encoders.test_densenet import network, save
+from tests.encoders.test_monai_nets import network, save
 from tests.end_to_end.running import (
     INDEXED_CALLER,
     dciodvfy_errors,

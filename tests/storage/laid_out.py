@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.engine import Connection
 
-from storage import embeddings
+from storage import embeddings, spaces
 from storage.embeddings import NewEmbedding
 from storage.tables import Embedding, Instance, Job, Series, Study
 from tests.storage.made import NODE, NOON, reference, space, unit
@@ -73,7 +73,7 @@ def lay_vectors(connection: Connection, study_id: int, made_at: datetime, count:
         NewEmbedding(reference(f"{study_id}.{number}"), unit(1, number), b"png", {})
         for number in range(count)
     ]
-    embeddings.use_space(connection, SPACE)
+    spaces.use(connection, SPACE)
     embeddings.replace(connection, space=SPACE, study_id=study_id, new=new)
     connection.execute(
         update(Embedding)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import Connection
 
-from storage import embeddings, labels, reports, studies
+from storage import embeddings, labels, reports, spaces, studies
 from storage.answer import ImageReference, Label, SpaceSummary
 from storage.embeddings import NewEmbedding
 from storage.labels import LabelLine
@@ -109,7 +109,7 @@ def add_told(connection: Connection, in_space: SpaceSummary, told: Told) -> int:
     image = replace(
         reference(f"{told.uid}.1.1", told.modality), body_part=told.body_part, view=told.view
     )
-    embeddings.use_space(connection, in_space)
+    spaces.use(connection, in_space)
     study_id = row_of(connection, told.uid)
     new = [NewEmbedding(image, told.vector, b"png", {})]
     embeddings.replace(connection, space=in_space, study_id=study_id, new=new)
@@ -138,7 +138,7 @@ def add_study(
         NewEmbedding(reference(f"{study}.1.{number}", modality), vector, b"png", {})
         for number, vector in enumerate(vectors, start=1)
     ]
-    embeddings.use_space(connection, in_space)
+    spaces.use(connection, in_space)
     embeddings.replace(connection, space=in_space, study_id=study_id, new=new)
     return study_id
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from storage import embeddings, figures
+from storage import figures, spaces
 from storage.queue import JOBS
 from tests.storage.laid_out import SPACE, lay_instance, lay_job, lay_study, lay_vectors
 from tests.storage.made import NODE, NOON, space
@@ -55,7 +55,7 @@ def test_a_row_whose_lease_ran_out_is_due(engine: Engine) -> None:
 
 def test_only_live_vectors_are_counted(engine: Engine) -> None:
     with engine.begin() as connection:
-        embeddings.use_space(connection, space(3, "empty"))
+        spaces.use(connection, space(3, "empty"))
         study = lay_study(connection, "1.1")
         lay_vectors(connection, study, NOON, count=2)
         lay_vectors(connection, study, NOON)

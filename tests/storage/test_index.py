@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import Connection
 
-from storage import embeddings, snapshot
+from storage import embeddings, snapshot, spaces
 from storage.index import VectorIndex, differences, open_index, snapshot_path
 from storage.snapshot import SnapshotError
 from tests.storage.made import add_study, space, unit
@@ -262,7 +262,7 @@ class IndexBesideDatabase(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.connection.rollback()
-        embeddings.use_space(self.connection, SPACE)
+        spaces.use(self.connection, SPACE)
         self.path = snapshot_path(self.folder, SPACE.id)
         self.path.unlink(missing_ok=True)
         self.live: dict[str, list[NDArray[np.float32]]] = {}

@@ -1,0 +1,1 @@
+"""The encoders that Likeness declares, one module for each family; none imports torch."""

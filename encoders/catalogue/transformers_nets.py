@@ -1,0 +1,5 @@
+"""Encoders: networks that the transformers library builds."""
+
+from encoders.declaration import Declaration
+
+DECLARATIONS: tuple[Declaration, ...] = ()

@@ -1,0 +1,74 @@
+"""What a network was trained to see, as numbers, and the MONAI transforms that make it.
+
+No torch here: a declaration can be listed without it. ``encoders.transforms`` does the work.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Resize = Literal["square", "shortest side", "longest side"]
+"""How a size is reached: each side to it, whatever the shape; the shorter side to it (what is
+beyond the square is cropped away); the longer side to it (what lacks is filled up)."""
+
+Filter = Literal["nearest", "bilinear", "bicubic"]
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+HALF = (0.5, 0.5, 0.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """From a gray image in [0, 1] to a network's input of shape (channels, size, size).
+
+    The steps, in this order: to 8 bits, resize, crop or fill, range, statistics.
+
+    Attributes:
+        size: rows and columns of the input, pixels.
+        resize: how the size is reached.
+        resize_to: the side that is resized to before the centre crop; ``size`` where None.
+        filter: of the resize, with antialiasing on the way down.
+        eight_bits: whether gray levels are rounded to 256 before and after the resize, which then
+            is Pillow's: so do the libraries whose networks were trained on 8-bit pictures. Without
+            it the resize is torch's, in floating point.
+        fill: where the picture stands in the square, and the rest is 0: ``centre`` or ``corner``
+            (upper left). Zero comes before the statistics, unless ``fill_last``.
+        fill_last: the rest is 0 in the network's input.
+        stretch: least and greatest gray level of each image become 0 and 1, after the resize.
+        low, high: what black and white become before the statistics; -1024 and 1024 for
+            torchxrayvision.
+        mean, std: per channel, of values from ``low`` to ``high``; their number is that of the
+            channels, which all get the gray image.
+    """
+
+    size: int
+    resize: Resize
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    resize_to: int | None = None
+    filter: Filter = "bilinear"
+    eight_bits: bool = True
+    fill: Literal["centre", "corner"] = "centre"
+    fill_last: bool = False
+    stretch: bool = False
+    low: float = 0.0
+    high: float = 1.0
+
+    @property
+    def channels(self) -> int:
+        """How many channels the input has."""
+        return len(self.mean)
+
+    @property
+    def text(self) -> str:
+        """For the Space: every number that changes the input, and only those."""
+        parts = [f"{self.resize} to {self.resize_to or self.size}", self.filter]
+        parts.append("8 bits, Pillow" if self.eight_bits else "torch, antialias")
+        if self.resize == "longest side":
+            parts.append(f"filled up from {self.fill}{' after statistics' * self.fill_last}")
+        else:
+            parts.append(f"centre crop {self.size}")
+        parts += ["stretched"] * self.stretch
+        parts.append(f"range {self.low:g} to {self.high:g}")
+        parts.append(f"mean {list(self.mean)}, std {list(self.std)}")
+        return "; ".join(parts)
