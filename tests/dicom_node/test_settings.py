@@ -290,3 +290,22 @@ def test_the_files_of_tls_count_from_the_folder_of_the_settings(tmp_path: Path) 
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings().dicom.port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("fetch_from = 'nobody'", "'nobody', which is no peer's name"),
+        ("fetch_from = 'orthanc'", "needs encoder.orthanc_url"),
+        ("precision = 'fp8'", "encoder.precision"),
+        ("batch = 0", "encoder.batch"),
+    ],
+)
+def test_encoder_settings_that_cannot_be_meant(tmp_path: Path, text: str, reason: str) -> None:
+    assert any(reason in line for line in _faults(tmp_path, f"[encoder]\n{text}"))
+
+
+def test_images_may_be_fetched_from_a_listed_peer() -> None:
+    fetched = Settings(encoder={"fetch_from": "pacs"}, peers=[PACS])  # type: ignore[arg-type]
+    assert fetched.encoder.fetch_from == "pacs"
+    assert fetched.peers[0].retrieve == "c-get"

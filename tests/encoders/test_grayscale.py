@@ -105,6 +105,21 @@ def test_ct_without_a_window_gets_the_stated_one(part: str, center: float, width
     assert (image.rules["window_center"], image.rules["window_width"]) == (center, width)
 
 
+def test_an_encoder_may_ask_for_a_window_of_its_own_for_ct() -> None:
+    """PS3.3 C.11.2.1.2.1, LINEAR, c 0.5 and w 401: -200 HU is the last black, 200 HU white."""
+    ds = image_object(gray(824, 1024, 1224), Modality="CT", RescaleSlope=1, RescaleIntercept=-1024)
+    ds.WindowCenter, ds.WindowWidth = 40, 80
+    image = read_image(ds, ct_window=(0.5, 401.0))
+    np.testing.assert_allclose(image.pixels[0], [0.0, 0.5, 1.0], atol=1e-6)
+    assert image.rules["voi"] == "window of the encoder"
+
+
+def test_that_window_is_not_for_images_without_hounsfield_units() -> None:
+    ds = image_object(gray(0, 100, 200), Modality="CR", WindowCenter=100, WindowWidth=200)
+    asked, own = read_image(ds, ct_window=(0.0, 400.0)), read_image(ds)
+    np.testing.assert_array_equal(asked.pixels, own.pixels)
+
+
 def test_without_a_window_one_bright_pixel_moves_nothing() -> None:
     stored = np.tile(np.arange(200, dtype=np.uint16), (5, 1))
     stored[0, 0] = 60000
