@@ -1,6 +1,6 @@
 """Searches for a study's neighbours, keeps the audit, makes the report and queues its sending."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from sqlalchemy.engine import Connection
@@ -15,6 +15,21 @@ from storage.answer import Answer, SpaceSummary, StudyRecord
 from storage.embeddings import NewEmbedding
 from storage.filters import NO_FILTERS, Filters
 from storage.index import VectorIndex
+
+
+def to_be_answered(
+    connection: Connection, study_ids: Collection[int], settings: Settings
+) -> set[int]:
+    """Those of several studies of which somebody is to have a report.
+
+    Holds all of them until the transaction ends: nobody asks for one meanwhile.
+    """
+    senders = study_work.all_unanswered(connection, study_ids)
+    return {
+        study_id
+        for study_id, asked in senders.items()
+        if any(settings.receiver_of_reports(calling_ae) for calling_ae in asked)
+    }
 
 
 def answer_senders(

@@ -1,25 +1,29 @@
 """Questions from the command line: about a study of the archive, or with a file from outside."""
 
+import dataclasses
 from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from dicom_node import answering
-from dicom_node.reading import reference_of
+from dicom_node.making import differences, image_key, make_encoder, summary_of
+from dicom_node.making import encoder_options as encoder_options  # noqa: PLC0414  (re-exported)
+from dicom_node.reading import frame_number, reference_of
 from dicom_node.received import MALFORMED, UnreadableError, study_facts
 from dicom_node.settings import Settings
+from encoders.checked import CheckedEncoder
 from encoders.choice import ChosenImage
 from encoders.deflated import read_header
 from encoders.elements import explain
-from encoders.encoder import EncoderOptions
 from encoders.header import HeaderError, ImageHeader
-from encoders.image import PixelError
+from encoders.image import GrayscaleImage, PixelError
 from encoders.pixel_reader import PixelReader
-from encoders.registry import create
+from encoders.registry import find
 from storage import audit, search, snapshot, spaces, studies
 from storage.answer import Answer, SpaceSummary, StudyRecord
 from storage.index import VectorIndex, snapshot_path
+from storage.spaces import KnownSpace
 
 
 def space_in_use(connection: Connection) -> SpaceSummary:
@@ -28,10 +32,22 @@ def space_in_use(connection: Connection) -> SpaceSummary:
     Raises:
         SearchError: nothing was ever indexed here.
     """
-    space = spaces.in_use(connection)
-    if space is None:
+    return known_space_in_use(connection).summary
+
+
+def known_space_in_use(connection: Connection) -> KnownSpace:
+    """The same, with how its encoder is made.
+
+    Raises:
+        SearchError: nothing was ever indexed here.
+    """
+    return _indexed(spaces.known_in_use(connection))
+
+
+def _indexed(known: KnownSpace | None) -> KnownSpace:
+    if known is None:
         raise search.SearchError("nothing is indexed yet: start the node with `likeness serve`")
-    return space
+    return known
 
 
 def read_only_index(connection: Connection, settings: Settings, space: SpaceSummary) -> VectorIndex:
@@ -75,23 +91,18 @@ def ask_with_file(
 
     Raises:
         UnreadableError: the file is no DICOM image, or cannot be decoded.
-        SearchError: its encoder is not the one in use.
+        SearchError: the encoder of the space in use, made here, is that of another space.
+        EncoderError: it cannot be made here.
     """
     study, chosen = _read_question(path)
-    encoder = create(settings.encoder.name, encoder_options(settings))
-    try:
-        with PixelReader() as reader:
-            image = reader.read(path, chosen.frame)
-    except PixelError as fault:
-        raise UnreadableError(f"{path}: {fault}") from fault
+    with engine.connect() as connection:
+        known = spaces.known_in_use(connection)
+    image = _read_image(path, chosen, known)
+    encoder = _encoder_of(_indexed(known), settings)
     vector = encoder.embed([image])[0]
     with engine.begin() as connection:
-        space = space_in_use(connection)
-        if space.id != encoder.space.id:
-            raise search.SearchError(
-                f"the archive is indexed in space {space.id} ({space.encoder}), the settings "
-                f"make {encoder.space.id} ({encoder.space.encoder}): restart the node"
-            )
+        # what the vector was made for; another may be in use by now, and this one still answers
+        space = summary_of(encoder.space)
         question = search.Question(
             study=study,
             images=[search.QueryImage(reference_of(chosen, image.rules), vector)],
@@ -104,21 +115,27 @@ def ask_with_file(
         return answer
 
 
-def encoder_options(settings: Settings) -> EncoderOptions:
-    """What the settings say about how to make the encoder."""
-    asked = settings.encoder
-    return EncoderOptions(
-        weights=asked.weights,
-        folder=settings.weights_folder,
-        allow_pickle=asked.allow_pickle,
-        device=asked.device,
-        threads=asked.threads,
-        batch=asked.batch,
-        precision=asked.precision,
-        compile=asked.compile,
-        deterministic=asked.deterministic,
-        runtime=asked.runtime,
-    )
+def _read_image(path: Path, chosen: ChosenImage, known: KnownSpace | None) -> GrayscaleImage:
+    """The image as the encoder of a space sees it; a fault of its own is told in any case."""
+    ct_window = None if known is None else find(known.summary.encoder).ct_window
+    try:
+        with PixelReader() as reader:
+            image = reader.read(path, chosen.frame, ct_window=ct_window)
+    except PixelError as fault:
+        raise UnreadableError(f"{path}: {fault}") from fault
+    key = image_key(chosen.header.sop_instance_uid, frame_number(chosen))
+    return dataclasses.replace(image, key=key)
+
+
+def _encoder_of(known: KnownSpace, settings: Settings) -> CheckedEncoder:
+    encoder = make_encoder(settings, known.maker)
+    made = summary_of(encoder.space)
+    if made != known.summary:
+        raise search.SearchError(
+            f"the archive answers in space {known.id}, and its encoder made here is of space "
+            f"{made.id}: {differences(known.summary, made)}"
+        )
+    return encoder
 
 
 def _read_question(path: Path) -> tuple[StudyRecord, ChosenImage]:

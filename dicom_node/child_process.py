@@ -123,10 +123,11 @@ class ChildProcess:
         return self._process is not None and self._process.is_alive()
 
     def restart_if_dead(self) -> bool:
-        """Starts another one if it died; True if one was started."""
+        """Starts another one if it ended or died; True if one was started."""
         if self._process is None or self._process.is_alive():
             return False
-        log.error("the %s died (exit code %s)", self._name, self._process.exitcode)
+        if self._process.exitcode:
+            log.error("the %s died (exit code %s)", self._name, self._process.exitcode)
         try:
             self._start()
         except StartError as fault:  # perhaps the database is away: look again soon

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
+from dicom_node.changeover.asked import ChangeoverError
 from dicom_node.child_process import StartError
 from dicom_node.http.service import HttpPortTakenError
 from dicom_node.identity import SOFTWARE_VERSION, IdentityError
@@ -36,6 +37,7 @@ from storage.snapshot import SnapshotError
 from storage.tokens import TokenError
 
 KNOWN_FAULTS = (
+    ChangeoverError,
     DatabaseError,
     IdentityError,
     PixelError,

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine
 
 from dicom_node.rounds import run_rounds
 from storage.database import Listener
@@ -22,7 +22,8 @@ class QueueRounds:
     """One node's work on one queue.
 
     ``work_next`` claims and works one row, and says whether there was one; ``idle`` is called
-    each time that a wait ends without news.
+    each time that a wait ends without news, ``giving_back`` before rows are given back: none that
+    was claimed before may be written to any more.
     """
 
     def __init__(
@@ -33,12 +34,14 @@ class QueueRounds:
         node: str,
         work_next: Callable[[], bool],
         idle: Callable[[], None] = _nothing,
+        giving_back: Callable[[], None] = _nothing,
     ) -> None:
         self._engine = engine
         self._queue = queue
         self._node = node
         self._work_next = work_next
         self._idle = idle
+        self._giving_back = giving_back
         self._wake: Listener | None = None
         self._began = False
 
@@ -62,16 +65,10 @@ class QueueRounds:
 
     def _give_back(self) -> None:
         """What this node had claimed before it, the database or a disk went away is done again."""
-        table = self._queue.table
+        self._giving_back()
         with self._engine.begin() as connection:
-            if self._began:
-                # We live, so the try ended by the fault of one of them, and does not count.
-                connection.execute(
-                    update(table)
-                    .where(table.state == "running", table.node == self._node)
-                    .values(attempts=table.attempts - 1)
-                )
-            self._queue.release(connection, node=self._node)
+            # If we live, the try ended by the fault of one of them, and does not count.
+            self._queue.release(connection, node=self._node, died=not self._began)
         self._began = True
 
     def _stop_listening(self) -> None:

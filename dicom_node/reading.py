@@ -1,4 +1,4 @@
-"""From a study's instances to the images that an encoder sees."""
+"""From a study's instances to the images that stand for it, chosen by their headers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,26 +6,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from dicom_node.identity import SOFTWARE_VERSION
+from dicom_node.kept_images import KeptKey
+from dicom_node.making import image_key
 from dicom_node.spool import Spool
-from encoders.checked import CheckedEncoder
 from encoders.choice import Choice, ChosenImage, LeftOut, choose_images
 from encoders.header import ImageHeader
-from encoders.image import GrayscaleImage, PixelError
-from encoders.picture import to_png
-from encoders.pixel_reader import PixelReader
 from storage.answer import ImageReference
-from storage.embeddings import NewEmbedding
 from storage.study_work import StoredInstance
 
-LONGEST_PICTURE_SIDE = 512
-LONGEST_REASON = 400
 GONE = "its file is gone from the spool (spool.keep_days) or at another node: send it again"
-
-
-class UnworkableStudyError(Exception):
-    """No image of a study can stand for it; the message says why, image by image."""
-
 
 Embedded = Mapping[tuple[str, int | None], int]
 """Vectors that stand already: rows by SOP Instance UID and frame number."""
@@ -33,79 +22,63 @@ NOTHING: Embedded = MappingProxyType({})
 
 
 @dataclass(frozen=True)
-class ReadImage:
-    """An image that was chosen and read, what names it, and its data set's SHA-256."""
+class ChosenFile:
+    """An image that was chosen, the file that it is in, and its data set's SHA-256."""
 
-    reference: ImageReference
-    pixels: GrayscaleImage
+    chosen: ChosenImage
+    path: Path
     sha256: str
+
+    @property
+    def uid(self) -> str:
+        """Its SOP Instance UID."""
+        return self.chosen.header.sop_instance_uid
+
+    @property
+    def key(self) -> str:
+        """What names it as ``encoders.image.GrayscaleImage.key`` does."""
+        return image_key(self.uid, frame_number(self.chosen))
+
+    def kept_key(self, window_rule: str) -> KeptKey:
+        """What the image is kept under, read for a space of that window rule."""
+        return KeptKey(self.sha256, frame_number(self.chosen), window_rule)
 
 
 @dataclass(frozen=True)
-class ReadStudy:
+class ChosenStudy:
     """The images that stand for a study; ``left_out`` says why each other instance does not.
 
-    ``kept`` are the rows of vectors that go on standing for images whose files are gone.
+    ``kept`` are the rows of vectors that go on standing for images whose files are gone;
+    ``was_told`` says whether some instance has such a reason beside it by now.
     """
 
-    images: Sequence[ReadImage]
+    files: Sequence[ChosenFile]
     kept: Sequence[int]
     left_out: Mapping[str, str]
-
-    def embeddings(self, encoder: CheckedEncoder) -> list[NewEmbedding]:
-        """Each image's vector, float32 of shape (dimension,), beside its picture and origin."""
-        if not self.images:
-            return []
-        vectors = encoder.embed([image.pixels for image in self.images])
-        made_by = {"software": SOFTWARE_VERSION, "encoder": encoder.space.encoder}
-        return [
-            NewEmbedding(
-                image=image.reference,
-                vector=vector,
-                picture=to_png(image.pixels, LONGEST_PICTURE_SIDE),
-                produced_by={**made_by, "sha256": image.sha256},
-            )
-            for image, vector in zip(self.images, vectors, strict=True)
-        ]
+    was_told: bool = False
 
 
-def read_study(
-    spool: Spool,
-    instances: Sequence[StoredInstance],
-    reader: PixelReader,
-    embedded: Embedded = NOTHING,
-) -> ReadStudy:
-    """Chooses the representative images by their headers, and decodes only those.
+def choose(
+    spool: Spool, instances: Sequence[StoredInstance], embedded: Embedded = NOTHING
+) -> ChosenStudy:
+    """Chooses the representative images by their headers; no file is opened.
 
-    An image that cannot be read is left out with its reason; the others go on. One whose file is
-    gone keeps the vector that it has in ``embedded``; where it has none, another of its series is
-    chosen.
-
-    Raises:
-        UnworkableStudyError: no image is left.
-        ChildProcessError: the reading process failed for a reason that is not a file's.
+    One whose file is gone keeps the vector that it has in ``embedded``; where it has none, another
+    of its series is chosen.
     """
     held = _Held(spool, {i.sop_instance_uid: i for i in instances}, embedded)
     left_out = {i.sop_instance_uid: i.left_out or "" for i in instances if i.header is None}
     choice = _choose([ImageHeader.from_json(i.header) for i in instances if i.header], held)
     left_out |= {entry.sop_instance_uid: entry.reason for entry in choice.left_out}
-    images, kept = [], []
+    files, kept = [], []
     for chosen in choice.chosen:
         uid = chosen.header.sop_instance_uid
         path = held.file(uid)
         if path is None:
             kept.append(embedded[_key(chosen)])
-            continue
-        try:
-            pixels = reader.read(path, chosen.frame)
-        except PixelError as fault:
-            left_out[uid] = str(fault)
         else:
-            sha256 = held.stored[uid].sha256
-            images.append(ReadImage(reference_of(chosen, pixels.rules), pixels, sha256))
-    if not images and not kept:
-        raise UnworkableStudyError(_why_none(left_out))
-    return ReadStudy(images, kept, left_out)
+            files.append(ChosenFile(chosen, path, held.stored[uid].sha256))
+    return ChosenStudy(files, kept, left_out, any(i.left_out for i in instances))
 
 
 @dataclass(frozen=True)
@@ -148,7 +121,7 @@ def _choose(headers: Sequence[ImageHeader], held: _Held) -> Choice:
 
 
 def _key(image: ChosenImage) -> tuple[str, int | None]:
-    return image.header.sop_instance_uid, _frame_number(image)
+    return image.header.sop_instance_uid, frame_number(image)
 
 
 def reference_of(chosen: ChosenImage, rules: Mapping[str, Any]) -> ImageReference:
@@ -158,7 +131,7 @@ def reference_of(chosen: ChosenImage, rules: Mapping[str, Any]) -> ImageReferenc
         series_instance_uid=header.series_instance_uid,
         sop_class_uid=header.sop_class_uid,
         sop_instance_uid=header.sop_instance_uid,
-        frame_number=_frame_number(chosen),
+        frame_number=frame_number(chosen),
         modality=header.modality,
         body_part=header.body_part,
         view=header.view_position,
@@ -170,13 +143,6 @@ def reference_of(chosen: ChosenImage, rules: Mapping[str, Any]) -> ImageReferenc
     )
 
 
-def _frame_number(chosen: ChosenImage) -> int | None:
+def frame_number(chosen: ChosenImage) -> int | None:
+    """Its frame, from 1 (PS3.3 C.7.6.16); None in a single-frame instance."""
     return None if chosen.frame is None else chosen.frame + 1
-
-
-def _why_none(left_out: Mapping[str, str]) -> str:
-    counts: dict[str, int] = {}
-    for reason in left_out.values():
-        counts[reason] = counts.get(reason, 0) + 1
-    each = "; ".join(f"{count} x {reason}" for reason, count in counts.items())
-    return f"no image to embed: {each}"[:LONGEST_REASON]

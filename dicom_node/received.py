@@ -1,6 +1,5 @@
 """From a spooled file's header to the record that the database keeps of it."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 from datetime import date
@@ -9,6 +8,7 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
+from dicom_node.part10 import dataset_digest
 from dicom_node.report.stored_elements import printable
 from dicom_node.spool import received_at
 from encoders.deflated import read_header
@@ -75,7 +75,7 @@ def _received(dataset: Dataset, path: Path, name: str) -> ReceivedInstance:
         header=header,
         left_out=left_out,
         spool_name=name,
-        sha256=_dataset_digest(dataset, path),
+        sha256=dataset_digest(path),
         size_bytes=path.stat().st_size,
         calling_ae=_text(dataset.file_meta, "SourceApplicationEntityTitle") or "",
         received_at=received_at(name),
@@ -181,11 +181,3 @@ def _date(value: str | None) -> date | None:
         return date.fromisoformat(value) if value and re.fullmatch(r"\d{8}", value) else None
     except ValueError:
         return None
-
-
-def _dataset_digest(dataset: Dataset, path: Path) -> str:
-    """SHA-256 of the data set as it came, without our File Meta Information before it."""
-    group_length = int(dataset.file_meta.FileMetaInformationGroupLength)
-    with path.open("rb") as file:
-        file.seek(128 + 4 + 12 + group_length)
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,6 +9,7 @@ import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from dicom_node.admission import VERIFICATION, Admission
 from dicom_node.commitment_report import IncomingReport
@@ -20,6 +21,7 @@ from dicom_node.receiver_events import (
     CommitmentReported,
     Tell,
 )
+from dicom_node.retrieving.awaited import Awaited
 from dicom_node.settings import Settings
 from dicom_node.sop_classes import reporting_contexts
 from dicom_node.spool import Spool
@@ -113,6 +115,7 @@ class Scp:
         self.admission = Admission(
             settings.dicom, settings.peers, self.pressure.reason, lambda: len(self._associations)
         )
+        self._awaited = Awaited(spool.folder) if settings.fetches_by_move else None
         self._numbers = itertools.count(1)
         self._associations: set[int] = set()
         self._admitting = threading.Lock()
@@ -165,6 +168,12 @@ class Scp:
             peer.ae_title == calling and peer.may_call_from(address) for peer in self.committing
         )
         return reporting_contexts() if asked else {}
+
+    def place_for(self, request: StoreRequest) -> Path | None:
+        """Where an instance is to be put that we asked for by C-MOVE; None for any other."""
+        if self._awaited is None or request.move_originator not in ("", self.dicom.ae_title):
+            return None
+        return self._awaited.place_for(request.sop_instance_uid)
 
     def _serve(self, connection: Connection, tls: ssl.SSLContext | None) -> None:
         visit = _Visit(self, connection, next(self._numbers))
@@ -261,6 +270,7 @@ class _Visit:
             longest=self.scp.dicom.max_instance_mb * MB,
             tell=self.scp.tell,
             refused=self._refused(request),
+            place_for=self.scp.place_for,
         )
 
     def report(self, request: EventReport) -> IncomingReport:

@@ -1,6 +1,6 @@
 """Associations that we request, and the Verification SCU.
 
-``report_sending`` and ``commitment_request`` say what else goes over them.
+``report_sending``, ``commitment_request`` and ``retrieving`` say what else goes over them.
 """
 
 import logging
@@ -12,11 +12,12 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
-from pynetdicom import AE, build_context, evt
+from pynetdicom import AE, build_context, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_primitives import N_EVENT_REPORT
 from pynetdicom.events import Event
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 
 from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from dicom_node.report.codes import fit
@@ -101,6 +102,7 @@ def _associate(
             peer.port,
             contexts=[build_context(entry.sop_class, entry.transfer_syntax) for entry in contexts],
             ae_title=peer.ae_title,
+            ext_neg=_roles(contexts),
             evt_handlers=[(evt.EVT_CONN_OPEN, handle_open), *handlers],
             tls_args=None if context is None else (context, peer.host),
         )
@@ -121,6 +123,12 @@ def _associate(
     raise NotReachedError(
         f"peer {named(peer)}: does not answer; is it running, and are host and port right?"
     )
+
+
+def _roles(contexts: Sequence[RequestedContext]) -> list[SCP_SCU_RoleSelectionNegotiation]:
+    """PS3.7 D.3.3.4: without a word of it we are the SCU."""
+    served = dict.fromkeys(entry.sop_class for entry in contexts if entry.as_scp)
+    return [build_role(uid, scp_role=True) for uid in served]
 
 
 def _our_ae(title: str) -> AE:
@@ -173,7 +181,8 @@ def _leave_responses_to_sender(dimse: DIMSEServiceProvider) -> None:
 class MessageQueue(queue.Queue[tuple[Any, Any]]):
     """What arrived: an N-EVENT-REPORT for the reactor, everything else for the waiting sender.
 
-    We are the SCP of nothing on associations that we request, so no other request can be served.
+    The only other request that we serve on associations that we request is the C-STORE that a
+    C-GET leads to, and that is the sender's.
     """
 
     def __init__(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydicom.uid import UID
 
 from dicom_node import worker_process
+from dicom_node.changeover.watch import ChangeoverWatch
 from dicom_node.child_process import ChildProcess, StartError
 from dicom_node.commitment import StorageCommitment
 from dicom_node.database import NodeDatabase, node_database
@@ -68,7 +69,7 @@ def serve(settings: Settings) -> None:
         parts = stack.enter_context(_running_parts(settings, database, receiver, node, stop))
         log.info("the node is ready")
         while not stop.wait(LOOK_S):
-            parts.look()
+            parts.look(stop)
         log.info("stopping")
 
 
@@ -121,16 +122,20 @@ class _Parts:
     worker: ChildProcess
     intake: Intake
     metrics: Metrics
+    changeover: ChangeoverWatch
     threads: Sequence[threading.Thread]
 
-    def look(self) -> None:
-        """Starts again what died beside us; a dead thread is a fault of ours and ends the node."""
+    def look(self, stop: threading.Event) -> None:
+        """Starts again what died beside us; a dead thread is a fault of ours and ends the node.
+
+        To start a worker takes seconds, in which the node may have been told to stop.
+        """
         self.database.revive_if_dead()
         if self.receiver.restart_if_dead():
             self.intake.adopt_again()
         self.worker.restart_if_dead()
         for thread in self.threads:
-            if not thread.is_alive():
+            if not thread.is_alive() and not stop.is_set():
                 raise StartError(
                     f"{thread.name} ended unexpectedly (its traceback is above). Nothing that was "
                     "acknowledged is lost: start the node again, and report the traceback"
@@ -142,6 +147,10 @@ class _Parts:
             thread.name: thread.is_alive() for thread in self.threads
         }
         return {name: "it does not run" for name, runs in alive.items() if not runs}
+
+    def waiting(self) -> Mapping[str, str]:
+        """What runs and cannot do its work now; it will by itself."""
+        return {} if self.changeover.waiting is None else {"worker": self.changeover.waiting}
 
 
 @contextmanager
@@ -156,10 +165,12 @@ def _running_parts(
     intake = Intake(engine, spool, node=node, close_after_s=settings.study.close_after_s)
     metrics = metrics_of(engine, spool, node=node)
     commitment = StorageCommitment(engine, settings, node=node)
+    changeover = ChangeoverWatch(engine, settings, database.url, node=node)
     runs: dict[str, Callable[[threading.Event], None]] = {
         "intake": behind(intake.run) if settings.work.receiving_first else intake.run,
         "delivery": Delivery(engine, settings, node=node).run,
         "storage commitment": commitment.run,
+        "changeover": changeover.run,
         "retention": Retention(
             engine,
             spool,
@@ -184,7 +195,7 @@ def _running_parts(
             stack.callback(thread.join)
         stack.callback(stop.set)
         threads.append(events)
-        parts = _Parts(database, receiver, worker, intake, metrics, threads)
+        parts = _Parts(database, receiver, worker, intake, metrics, changeover, threads)
         if settings.http.port is not None:
             threads.append(stack.enter_context(_http(settings, parts)).thread)
         yield parts
@@ -196,7 +207,7 @@ def _http(settings: Settings, parts: _Parts) -> Iterator[HttpService]:
 
     def missing() -> Mapping[str, str]:
         away = {} if figures.answers(looking) else {"database": "it does not answer"}
-        return {**parts.dead(), **away}
+        return {**parts.waiting(), **parts.dead(), **away}
 
     node = device_uid(settings.data_folder)
     # readers come in any number: who waits for a connection among them keeps no image waiting

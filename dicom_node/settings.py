@@ -3,6 +3,7 @@
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -42,6 +43,21 @@ def _network(value: str) -> str:
 
 
 Network = Annotated[str, AfterValidator(_network)]
+
+
+def _http_url(value: str) -> str:
+    """The message never repeats the value, which may hold a password."""
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("is no address such as https://orthanc.example:8042")
+    return value
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Rule = Literal["index", "answer", "index and answer"]
 """What is done with the studies of a peer: kept to be found, answered with a report, or both."""
 
@@ -194,7 +210,7 @@ class EncoderSettings(Section):
     runtime: Literal["torch", "openvino"] = "torch"
     kept_images_gb: float = Field(default=20, ge=0)
     fetch_from: Annotated[str | None, NotSet] = None
-    orthanc_url: Annotated[str | None, NotSet] = None
+    orthanc_url: Annotated[HttpUrl | None, NotSet] = None
 
 
 class SearchSettings(Section):
@@ -356,6 +372,12 @@ class Settings(Section):
     def peer_named(self, name: str) -> Peer | None:
         """The peer of that name in the settings."""
         return next((peer for peer in self.peers if peer.name == name), None)
+
+    @property
+    def fetches_by_move(self) -> bool:
+        """Whether images that are gone come back through our own door, by C-MOVE."""
+        peer = None if self.encoder.fetch_from is None else self.peer_named(self.encoder.fetch_from)
+        return peer is not None and peer.retrieve == "c-move"
 
     def receiver_of_reports(self, calling_ae: str) -> Peer | None:
         """Who gets the answer to what ``calling_ae`` sent; None if nobody is to."""

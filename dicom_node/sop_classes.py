@@ -52,11 +52,18 @@ STORAGE_COMMITMENT: UID = sop_class.StorageCommitmentPushModel
 UNCOMPRESSED = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 """What every data set of our own is sent and asked for in, the preferred first."""
 
-Purpose = Literal["verification", "delivery", "storage commitment"]
+GET_MODEL: UID = sop_class.StudyRootQueryRetrieveInformationModelGet
+MOVE_MODEL: UID = sop_class.StudyRootQueryRetrieveInformationModelMove
+"""PS3.4 C.6.2."""
+
+MOST_CONTEXTS = 128
+"""In one association: their identifiers are odd numbers up to 255 (PS3.8 9.3.2.2)."""
+
+Purpose = Literal["verification", "delivery", "storage commitment", "retrieval"]
 
 
 class RequestedContext(NamedTuple):
-    """A presentation context that we propose, in the role of SCU (PS3.8 9.3.2.2).
+    """A presentation context that we propose, as SCU or SCP (PS3.8 9.3.2.2, PS3.7 D.3.3.4).
 
     ``sop_class`` is its abstract syntax. One transfer syntax each, so that we and not the peer
     choose where it takes both (PS3.8 9.3.3.2 has the acceptor choose within a context).
@@ -65,10 +72,11 @@ class RequestedContext(NamedTuple):
     purpose: Purpose
     sop_class: UID
     transfer_syntax: UID
+    as_scp: bool = False
 
 
 def requested_contexts() -> tuple[RequestedContext, ...]:
-    """All that we propose; an association proposes what serves its purpose.
+    """All that we propose, but for retrieval; an association proposes what serves its purpose.
 
     A delivery proposes the report's own SOP class and those after it in ``REPORT_STORAGE``, and
     ``PICTURE_STORAGE`` if there is a picture.
@@ -84,6 +92,32 @@ def requested_contexts() -> tuple[RequestedContext, ...]:
         for uid in uids
         for syntax in UNCOMPRESSED
     )
+
+
+def move_contexts() -> tuple[RequestedContext, ...]:
+    """What is proposed to a peer that is to send images by C-MOVE (PS3.4 C.4.2)."""
+    return tuple(RequestedContext("retrieval", MOVE_MODEL, syntax) for syntax in UNCOMPRESSED)
+
+
+def get_contexts(classes: Sequence[UID], decodable: Sequence[UID]) -> tuple[RequestedContext, ...]:
+    """What is proposed to a peer that is to send images by C-GET (PS3.4 C.4.3).
+
+    As many storage ``classes``, the first ones, as an association has room for. Each transfer
+    syntax stands in a context of its own, so that the peer can send what it has as it has it.
+    """
+    model = (RequestedContext("retrieval", GET_MODEL, syntax) for syntax in UNCOMPRESSED)
+    room = most_classes(decodable)
+    images = (
+        RequestedContext("retrieval", uid, syntax, as_scp=True)
+        for uid in classes[:room]
+        for syntax in decodable
+    )
+    return (*model, *images)
+
+
+def most_classes(decodable: Sequence[str]) -> int:
+    """How many storage classes the contexts of one C-GET association have room for."""
+    return (MOST_CONTEXTS - len(UNCOMPRESSED)) // len(decodable)
 
 
 def accepted_contexts(decodable: Sequence[UID]) -> dict[str, tuple[str, ...]]:

@@ -91,6 +91,15 @@ class SpoolFile:
         """
         return self._spool.keep(self._synced())
 
+    def hand_over(self, place: Path) -> None:
+        """Puts the file where somebody waits for it, on the same disk; it is not kept durably.
+
+        Raises:
+            OSError: the disk is full or cannot be written.
+        """
+        self._file.close()
+        self._path.rename(place)
+
     def quarantine(self, reason: str) -> Path:
         """Makes the file durable in the quarantine, with its reason beside it.
 

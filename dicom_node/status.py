@@ -5,16 +5,24 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
+from dicom_node.changeover.progress import ChangeoverProgress
+from dicom_node.changeover.telling import progress_text
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool
 from dicom_node.spool_usage import SpoolUsage
 from storage import embeddings, reports, spaces, studies
 from storage.queue import JOBS, SENDS
+from storage.spaces import KnownSpace
 
 
 def status_of(connection: Connection, settings: Settings) -> dict[str, Any]:
-    """Studies and queues by state, vectors of the space in use, reports, spool and quarantine."""
-    space = spaces.in_use(connection)
+    """Studies and queues by state, vectors of the space in use, reports, spool and quarantine.
+
+    ``changeover`` tells how far the archive is embedded into another space, ``waiting`` why
+    studies are not worked meanwhile; both are None where there is nothing to tell.
+    """
+    known, wanted = spaces.known_in_use(connection), spaces.wanted(connection)
+    space = None if known is None else known.summary
     spool = Spool(settings.data_folder)
     usage = SpoolUsage(spool.folder).look()
     vectors = 0 if space is None else embeddings.live_count(connection, space_id=space.id)
@@ -25,11 +33,24 @@ def status_of(connection: Connection, settings: Settings) -> dict[str, Any]:
         "space": None if space is None else space.id,
         "encoder": None if space is None else space.encoder,
         "vectors": vectors,
+        "changeover": None if wanted is None else _changeover(wanted),
+        "waiting": "; ".join(known.progress.get("waiting", {}).values()) or None if known else None,
         "reports": reports.count(connection),
         "quarantined": sum(1 for _ in spool.quarantined()),
         "spool_files": usage.files,
         "spool_mb": round(usage.size_bytes / 1e6, 1),
         "free_gb": round(shutil.disk_usage(spool.folder).free / 1e9, 1),
+    }
+
+
+def _changeover(wanted: KnownSpace) -> dict[str, Any]:
+    progress = ChangeoverProgress.of(wanted)
+    return {
+        "space": wanted.id,
+        "encoder": wanted.summary.encoder,
+        "images": progress.images,
+        "missing": progress.missing,
+        "text": progress_text(progress),
     }
 
 
@@ -39,6 +60,8 @@ def status_text(status: dict[str, Any]) -> str:
 
 
 def _in_words(value: object) -> str:
+    if isinstance(value, dict) and "text" in value:
+        return f"to {value['encoder']}, space {value['space']}: {value['text']}"
     if isinstance(value, dict):
         value = ", ".join(f"{count} {state}" for state, count in sorted(value.items()))
     return "none" if value in (None, "") else str(value)

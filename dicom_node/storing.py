@@ -4,7 +4,10 @@ Success is answered only when the bytes are durable. Statuses are those of PS3.4
 """
 
 import logging
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from dicom_node.instance_uids import UnidentifiedError, read_instance_uids
 from dicom_node.receiver_events import InstanceAnswered, Tell
@@ -19,6 +22,9 @@ NOT_OF_ITS_SOP_CLASS = 0xA900
 CANNOT_UNDERSTAND = 0xC000
 SOP_CLASS_NOT_SUPPORTED = 0x0122  # PS3.7 9.1.1.1.9
 PROCESSING_FAILURE = 0x0110  # PS3.7 Annex C, where none of PS3.4's own fits
+
+PlaceFor = Callable[[StoreRequest], Path | None]
+"""Where a SOP instance is to be put that we asked a peer to send; None for any other."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class IncomingInstance:
         longest: the most bytes that its data set may have.
         tell: hears of the answer before it is sent.
         refused: the answer that it gets whatever comes, if that is settled already.
+        place_for: whether we asked for it ourselves (``dicom_node.retrieving.awaited``).
     """
 
     def __init__(
@@ -50,6 +57,7 @@ class IncomingInstance:
         longest: float,
         tell: Tell,
         refused: Answer | None = None,
+        place_for: PlaceFor = lambda _: None,
     ) -> None:
         self._request = request
         self._sender = sender
@@ -57,6 +65,7 @@ class IncomingInstance:
         self._longest = longest
         self._tell = tell
         self._refused = refused
+        self._place_for = place_for
         self._file: SpoolFile | None = None
         self._size = 0
         if refused is None:
@@ -111,7 +120,7 @@ class IncomingInstance:
         return answer
 
     def _judged(self) -> tuple[Answer, str | None, str | None]:
-        """The answer and, for Success, the study and the name in the spool."""
+        """The answer and, for Success, the study and the name in the spool, if it is kept."""
         if self._refused is not None or self._file is None:
             return self._refused or Answer(PROCESSING_FAILURE), None, None
         request = self._request
@@ -124,7 +133,24 @@ class IncomingInstance:
         if uids[:2] != (request.sop_class_uid, request.sop_instance_uid):
             log.warning("refused %s: the data set says %s", self._named, uids)
             return Answer(NOT_OF_ITS_SOP_CLASS, "the data set names another instance"), None, None
-        return Answer(SUCCESS), uids.study, self._file.keep()
+        return Answer(SUCCESS), uids.study, self._kept(self._file)
+
+    def _kept(self, file: SpoolFile) -> str | None:
+        """Its name in the spool; None for an instance that went to whoever had asked for it.
+
+        Who asked is told by the request, which need not say so (PS3.7 table 9.1-1): where it does
+        not, the instance may have been sent for its own sake, and is spooled as well.
+        """
+        place = self._place_for(self._request)
+        if place is None:
+            return file.keep()
+        if self._request.move_originator:
+            file.hand_over(place)
+            return None
+        name = file.keep()
+        with suppress(OSError):
+            place.hardlink_to(self._spool.path(name))
+        return name
 
     def discard(self) -> None:
         """The rest will not come, or is not wanted."""

@@ -1,27 +1,67 @@
-"""Proves the index equal to the database."""
+"""Proves the index equal to the database, for each space that has one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
-from dicom_node.asking import space_in_use
+from dicom_node.asking import known_space_in_use
 from dicom_node.settings import Settings
-from storage import snapshot
+from storage import snapshot, spaces
 from storage.index import VectorIndex, differences, snapshot_path
+from storage.spaces import KnownSpace
 
 
-def verify(engine: Engine, settings: Settings) -> tuple[int, list[str]]:
-    """How many vectors the index holds, and every way in which it differs from the database.
+@dataclass(frozen=True)
+class Verified:
+    """What was found of a space.
+
+    Attributes:
+        space: that was looked at.
+        is_in_use: whether it is the one that answers.
+        count: how many vectors the index holds.
+        faults: every way in which it differs from the database.
+    """
+
+    space: KnownSpace
+    is_in_use: bool
+    count: int = 0
+    faults: Sequence[str] = field(default_factory=list)
+
+
+def verify(engine: Engine, settings: Settings) -> list[Verified]:
+    """The space in use, then the one that is being filled, then others that have a snapshot.
 
     The index is what a start of the node would make of the snapshot on disk; a missing snapshot
     is no difference (it is rebuilt), one that cannot be trusted is.
+
+    Raises:
+        SearchError: nothing was ever indexed here.
     """
+    with engine.connect() as connection:
+        used = known_space_in_use(connection)
+        known = spaces.known(connection)
+    with_index = [used]
+    for space in known:
+        has_index = snapshot_path(settings.index_folder, space.id).exists()
+        if space.id != used.id and (has_index or space.wanted_since is not None):
+            with_index.append(space)
+    return [
+        _verified(engine, settings, space, is_in_use=space.id == used.id) for space in with_index
+    ]
+
+
+def _verified(
+    engine: Engine, settings: Settings, space: KnownSpace, *, is_in_use: bool
+) -> Verified:
+    # the snapshot first: a later one would hold what the database, as it stands below, has not
+    try:
+        index = VectorIndex.load(snapshot_path(settings.index_folder, space.id), space.summary)
+    except FileNotFoundError:
+        index = VectorIndex(space.id, space.summary.dimension)
+    except snapshot.SnapshotError as fault:
+        return Verified(space, is_in_use, 0, [f"the snapshot cannot be trusted: {fault}"])
     frozen = engine.execution_options(isolation_level="REPEATABLE READ")
     with frozen.connect() as connection:
-        space = space_in_use(connection)
-        try:
-            index = VectorIndex.load(snapshot_path(settings.index_folder, space.id), space)
-        except FileNotFoundError:
-            index = VectorIndex(space.id, space.dimension)
-        except snapshot.SnapshotError as fault:
-            return 0, [f"the snapshot cannot be trusted: {fault}"]
         index.catch_up(connection)
-        return index.count, differences(connection, index)
+        return Verified(space, is_in_use, index.count, differences(connection, index))

@@ -3,39 +3,51 @@
 Nothing here decides what is done with a study; that is ``dicom_node.worker``.
 """
 
-import dataclasses
 import logging
 import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
 from dicom_node.answering import this_device
-from dicom_node.asking import encoder_options
+from dicom_node.changeover.finishing import forget_stale_snapshot
+from dicom_node.changeover.start import (
+    MustEmbedAgainError,
+    encoder_to_work_with,
+    stop_when_left,
+)
 from dicom_node.child_process import Tether, die_with_parent
 from dicom_node.identity import device_uid
+from dicom_node.kept_images import KeptImages
 from dicom_node.logs import configure_logging
+from dicom_node.making import summary_of
+from dicom_node.origins import Origins
 from dicom_node.precedence import step_back
 from dicom_node.rounds import StoppedWaitingError, when_reached
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool
 from dicom_node.warm_up import warm_up
 from dicom_node.worker import Worker
-from dicom_node.worker_loop import WorkerLoop
+from dicom_node.worker_loop import SpaceChangedError, WorkerLoop
 from encoders.checked import CheckedEncoder
 from encoders.encoder import EncoderError
-from encoders.pixel_reader import PixelReader
-from encoders.registry import create
-from encoders.space import Space
+from encoders.registry import find
 from storage import spaces
-from storage.answer import SpaceSummary
 from storage.database import connect
 from storage.index import open_index
+from storage.outages import OUTAGES
 
 log = logging.getLogger(__name__)
 
 
 def main(tether: Tether, settings: Settings, database_url: str) -> None:
-    """Entry of the spawned process; it is ready with its encoder, and waits for its database."""
+    """Entry of the spawned process; it is ready with its encoder, and waits for its database.
+
+    It ends by itself when another space is taken into use: the next one has that one's encoder.
+    """
     configure_logging()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent decides when to stop
@@ -43,19 +55,89 @@ def main(tether: Tether, settings: Settings, database_url: str) -> None:
     if settings.work.receiving_first:
         step_back()
     try:
-        encoder = create(settings.encoder.name, encoder_options(settings))
-    except (EncoderError, ValueError) as fault:
-        tether.ready.send(str(fault))
-        return
-    tether.ready.send("")
-    try:
-        worker = when_reached(
-            "worker", lambda: start_worker(connect(database_url), settings, encoder), tether.stop
-        )
+        _work(tether, settings, database_url)
     except StoppedWaitingError:
         return
-    with worker.reader:
-        WorkerLoop(worker).run(tether.stop)
+    except SpaceChangedError as changed:
+        log.info("the worker ends: %s", changed)
+    except EncoderError as fault:
+        log.error("the worker cannot work: %s", fault)
+        sys.exit(1)
+
+
+def _work(tether: Tether, settings: Settings, database_url: str) -> None:
+    engines = _Engines(database_url)
+
+    def start() -> CheckedEncoder:
+        node = device_uid(settings.data_folder)
+        return encoder_to_work_with(engines.get(), settings, node=node)
+
+    encoder, left_space = None, ""
+    try:
+        encoder = _ready_with(start, tether)
+    except MustEmbedAgainError as waits:
+        log.warning("the worker waits: %s", waits)
+        left_space = waits.in_use
+    if left_space:
+        stop_when_left(engines.get(), left_space, tether.stop, only_while_wanted=True)
+    if encoder is None:
+        return
+    worker = when_reached(
+        "worker", lambda: start_worker(engines.get(), settings, encoder), tether.stop
+    )
+    changed = threading.Thread(
+        target=stop_when_left, args=(worker.engine, worker.space.id, tether.stop), name="space"
+    )
+    changed.start()
+    try:
+        with WorkerLoop(worker) as loop:
+            loop.run(tether.stop)
+    finally:
+        tether.stop.set()
+        changed.join()
+
+
+@dataclass
+class _Engines:
+    """One engine, made as soon as the database can be reached."""
+
+    database_url: str
+    engine: Engine | None = None
+
+    def get(self) -> Engine:
+        """The engine.
+
+        Raises:
+            DatabaseError: the database cannot be used, or not yet.
+        """
+        if self.engine is None:
+            self.engine = connect(self.database_url)
+        return self.engine
+
+
+def _ready_with(start: Callable[[], CheckedEncoder], tether: Tether) -> CheckedEncoder | None:
+    """The encoder, once the node knows that there will be one; None if there is none.
+
+    Which one it is stands in the database. The node has reached that before; should it be away
+    again, that is no reason for the node not to start.
+
+    Raises:
+        MustEmbedAgainError: the archive must be embedded again first.
+        StoppedWaitingError: the node is to end.
+    """
+    try:
+        encoder = start()
+    except (EncoderError, ValueError) as fault:
+        tether.ready.send(str(fault))
+        return None
+    except MustEmbedAgainError:
+        tether.ready.send("")
+        raise
+    except OUTAGES:
+        tether.ready.send("")
+        return when_reached("worker", start, tether.stop)
+    tether.ready.send("")
+    return encoder
 
 
 def start_worker(
@@ -63,31 +145,32 @@ def start_worker(
 ) -> Worker:
     """Opens the index of the encoder's space, caught up with the database, and warms up.
 
-    The encoder of the settings is loaded where none is given.
+    Where no encoder is given, the one to work with is loaded.
 
     Raises:
+        MustEmbedAgainError: the archive must be embedded again first.
         EncoderError: the encoder cannot be made here; the message says what is missing.
     """
-    encoder = encoder or create(settings.encoder.name, encoder_options(settings))
+    node = device_uid(settings.data_folder)
+    encoder = encoder or encoder_to_work_with(engine, settings, node=node)
     space = summary_of(encoder.space)
-    with engine.begin() as connection:
-        spaces.use(connection, space)
+    with engine.connect() as connection:
+        known = spaces.known_in_use(connection)
+        if known is not None:
+            forget_stale_snapshot(settings, known)
         index = open_index(connection, settings.index_folder, space)
     log.info("encoder %s, space %s, %d vectors", space.encoder, space.id, index.count)
-    node = device_uid(settings.data_folder)
     warm_up(encoder, space, this_device(node, settings), settings.report)
     return Worker(
         engine=engine,
         spool=Spool(settings.data_folder),
-        reader=PixelReader(),
         encoder=encoder,
         space=space,
         index=index,
+        origins=Origins(find(space.encoder)),
+        kept=KeptImages(
+            settings.kept_images_folder, most_bytes=int(settings.encoder.kept_images_gb * 1e9)
+        ),
         settings=settings,
         node=node,
     )
-
-
-def summary_of(space: Space) -> SpaceSummary:
-    """The encoder's space as storage and reports know it."""
-    return SpaceSummary(id=space.id, **dataclasses.asdict(space))

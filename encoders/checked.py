@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from encoders.encoder import Encoder, EncoderError, Prepared
+from encoders.encoder import Encoder, EncoderError, Prepared, UnusableVectorsError
 from encoders.image import GrayscaleImage
 from encoders.space import Space
 
@@ -47,7 +47,8 @@ class CheckedEncoder:
         """One vector per image, float32, shape (images, dimension), each of unit length.
 
         Raises:
-            EncoderError: a vector is not finite, of another length or of the wrong shape.
+            UnusableVectorsError: some are not finite or not of unit length; it says which.
+            EncoderError: there are too few, or of another dimension; or the device cannot.
         """
         expected = (len(prepared), self.space.dimension)
         if not prepared:
@@ -56,12 +57,21 @@ class CheckedEncoder:
         name = self.space.encoder
         if vectors.shape != expected:
             raise EncoderError(f"{name} gave vectors of shape {vectors.shape}, not {expected}")
-        if not np.isfinite(vectors).all():
-            raise EncoderError(f"{name} gave a vector with NaN or infinity; check its weights")
+        finite = np.isfinite(vectors)
+        self._refuse("with NaN or infinity (check its weights)", ~np.all(finite, axis=1))
         lengths = np.linalg.norm(vectors, axis=1)
-        if np.abs(lengths - 1).max() > UNIT_LENGTH_TOLERANCE:
-            raise EncoderError(f"{name} gave a vector of length {lengths.min():.3g}, not 1")
+        off = np.asarray(np.abs(lengths - 1))
+        self._refuse(f"of length {lengths[off.argmax()]:.3g}, not 1", off > UNIT_LENGTH_TOLERANCE)
         return vectors
+
+    def _refuse(self, fault: str, faulty: NDArray[np.bool_]) -> None:
+        positions = [int(at) for at in np.flatnonzero(faulty)]
+        if positions:
+            raise UnusableVectorsError(
+                f"{self.space.encoder} gave a vector {fault}, for image "
+                f"{', '.join(map(str, positions))} of {len(faulty)}, counted from 0",
+                positions,
+            )
 
     def embed(self, images: Sequence[GrayscaleImage]) -> NDArray[np.float32]:
         """Both steps for any number of images: float32, shape (images, dimension).

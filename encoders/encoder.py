@@ -17,6 +17,18 @@ class EncoderError(Exception):
     """An encoder cannot be made or gave no usable vector; the message names cause and remedy."""
 
 
+class UnusableVectorsError(EncoderError):
+    """Some images of a batch got no usable vector; the others may be asked for again.
+
+    Attributes:
+        positions: of those images in the batch, from 0.
+    """
+
+    def __init__(self, message: str, positions: Sequence[int]) -> None:
+        super().__init__(message)
+        self.positions = tuple(positions)
+
+
 Precision = Literal["fp32", "bf16"]
 Runtime = Literal["torch", "openvino"]
 Prepared = NDArray[np.float32]
@@ -33,11 +45,14 @@ class EncoderOptions:
         allow_pickle: whether weights in pickles may be opened (as tensors only).
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda`` or ``cuda:N``; several,
             parted by commas, each get the network and a share of the batches.
-        threads: CPU threads of the network, 0 for one less than there are cores.
+        threads: CPU threads of the forward pass, shared by the networks on the CPU; 0 for one less
+            than there are cores.
         batch: images in one forward pass, at most.
         precision: ``bf16`` computes in bfloat16 where that is as good; it makes another space.
         compile: whether torch compiles the network first (minutes, once per start).
-        deterministic: whether a network may use only operations that repeat to the last bit.
+        deterministic: whether an image gets the same vector to the last bit whenever it is asked
+            for, on one kind of device with as many threads: operations that do not repeat are
+            refused, and each image has a forward pass of its own.
         runtime: what runs the forward pass on a CPU.
     """
 
@@ -74,7 +89,7 @@ class Encoder(Protocol):
 
     @property
     def lanes(self) -> int:
-        """How many threads may call ``infer`` at once, each with a device of its own."""
+        """How many threads may call ``infer`` at once; one for each CPU, two for each GPU."""
 
     def prepare(self, image: GrayscaleImage) -> Prepared:
         """An image as the network takes it; may be called from any thread.

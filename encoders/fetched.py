@@ -1,31 +1,161 @@
-"""Where an encoder's weights lie: a file of the site's, or what was fetched once."""
+"""Where an encoder's weights lie: a file of the site's, or what was fetched once.
 
-from pathlib import Path
+Nothing here, and nothing that loads an encoder, ever touches the network.
+"""
 
-from encoders.declaration import Declaration, OwnFile
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from encoders.declaration import Declaration, Hub, OwnFile
 from encoders.encoder import EncoderError, EncoderOptions
+from encoders.lock import Locked, lock_path, locked_path, read_lock
+
+PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".th"})
+"""Endings under which weights are published as pickles."""
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A file of weights that is what it should be.
+
+    Attributes:
+        path: of the file.
+        sha256: of its bytes, read once for lock and space alike; 64 hexadecimal digits.
+        pickle_allowed: whether the site has pickles opened.
+    """
+
+    path: Path
+    sha256: str
+    pickle_allowed: bool = False
 
 
 def lack_of_weights(declaration: Declaration, options: EncoderOptions) -> str | None:
-    """What is missing, and how to get it; None where the weights are here or none are needed."""
-    if declaration.source is None:
+    """What is missing, and how to get it; None where the weights are here or none are needed.
+
+    Quick: a file's content is looked at only when it is loaded.
+    """
+    source = declaration.source
+    if source is None:
         return None
     if options.weights is not None:
         if options.weights.is_file():
             return None
         return f"weights file {options.weights} (put it there or correct the path)"
-    if isinstance(declaration.source, OwnFile):
-        return f"weights (set the path of {declaration.source.remedy})"
-    return f"weights (likeness encoders fetch {declaration.name})"
+    if isinstance(source, OwnFile):
+        return f"weights (set the path of {source.remedy})"
+    if is_pickle(source) and not options.allow_pickle:
+        return _lack_of_fetched(declaration, source, options, "; set encoder.allow_pickle = true")
+    return _lack_of_fetched(declaration, source, options, "")
 
 
-def located(declaration: Declaration, options: EncoderOptions) -> Path:
-    """The weights file to load.
+def is_pickle(source: Hub) -> bool:
+    """Whether the authors offer no safetensors."""
+    return PurePosixPath(source.file).suffix in PICKLES
+
+
+def _lack_of_fetched(
+    declaration: Declaration, source: Hub, options: EncoderOptions, also: str
+) -> str | None:
+    try:
+        locked = locked_of(declaration, options.folder)
+    except EncoderError as error:
+        return f"good weights: {error}"
+    how = f"likeness encoders fetch {declaration.name}"
+    if locked is None or options.folder is None:
+        terms = f", after accepting the terms of {source.repository}" if source.gated else ""
+        return f"weights ({how}{terms}{also})"
+    path = locked_path(options.folder, locked)
+    if not path.is_file():
+        return f"weights file {path}, which the lock names ({how}{also})"
+    return f"leave to open pickles ({also.removeprefix('; ')})" if also else None
+
+
+def locked_of(declaration: Declaration, folder: Path | None) -> Locked | None:
+    """What was fetched for the encoder; None where nothing was.
 
     Raises:
-        EncoderError: there is none; the message says how to get it.
+        EncoderError: the lock is broken, or was made for another repository or file.
+    """
+    source = declaration.source
+    locked = None if folder is None else read_lock(folder).encoders.get(declaration.name)
+    if folder is None or locked is None or not isinstance(source, Hub):
+        return None
+    if (locked.repository, locked.file) != (source.repository, source.file):
+        raise EncoderError(
+            f"{lock_path(folder)} has {locked.file} of {locked.repository} for {declaration.name}, "
+            f"which is made of {source.file} of {source.repository} "
+            f"(likeness encoders fetch {declaration.name} --again)"
+        )
+    return locked
+
+
+def located(declaration: Declaration, options: EncoderOptions) -> WeightsFile:
+    """The weights file to load, read once from end to end: 1 GB takes a second.
+
+    Raises:
+        EncoderError: there is none, or it is not what was fetched; the message says what to do.
     """
     lack = lack_of_weights(declaration, options)
-    if lack is not None or options.weights is None:
+    if lack is not None:
         raise EncoderError(f"encoder {declaration.name} lacks {lack}")
-    return options.weights
+    if options.weights is not None:
+        return WeightsFile(options.weights, _digest(options.weights), options.allow_pickle)
+    locked = locked_of(declaration, options.folder)
+    if locked is None or options.folder is None:
+        raise EncoderError(f"encoder {declaration.name} has no weights")
+    path = locked_path(options.folder, locked)
+    digest = _digest(path)
+    if digest != locked.sha256:
+        raise EncoderError(
+            f"weights file {path} is {difference(path, locked)} "
+            f"(likeness encoders fetch {declaration.name} mends it)"
+        )
+    return WeightsFile(path, digest, options.allow_pickle)
+
+
+def kept_path(name: str, folder: Path, sha256: str) -> Path | None:
+    """Where a file lies that was ever fetched for an encoder, by its SHA-256; None if it is gone.
+
+    A space that was made before ``likeness encoders fetch --again`` can so be made again: give the
+    path as ``EncoderOptions.weights``.
+
+    Raises:
+        EncoderError: the lock cannot be read.
+    """
+    for locked in read_lock(folder).all_of(name):
+        path = locked_path(folder, locked)
+        if locked.sha256 == sha256 and path.is_file():
+            return path
+    return None
+
+
+def difference(path: Path, locked: Locked) -> str:
+    """How a file that is not what was fetched differs from it.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    size = path.stat().st_size
+    if size < locked.size:
+        return f"cut short: {size} of {locked.size} bytes are there"
+    if size > locked.size:
+        return f"not what was fetched: it has {size} bytes, not {locked.size}"
+    return "not what was fetched: its SHA-256 differs from the lock's"
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, 64 hexadecimal digits.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise EncoderError(f"weights file {path} cannot be read: {error.strerror}") from error

@@ -12,6 +12,7 @@ from encoders.descriptor_resize import resampling_matrix
 LONGEST_SIDE = 1024
 """Pixels; a longer image is averaged down by area, a shorter one stays as it is."""
 STEPS = 65535
+_ROWS = 32
 
 Samples = NDArray[np.uint16]
 
@@ -20,10 +21,19 @@ def to_model_ready(pixels: NDArray[np.float32]) -> Samples:
     """Gray levels, float32 in [0, 1], as uint16: 0 black, 65535 white; shape as kept."""
     rows, columns = pixels.shape
     scale = LONGEST_SIDE / max(rows, columns)
-    if scale < 1:
-        small = resampling_matrix(rows, max(1, round(rows * scale))) @ pixels
-        narrow = resampling_matrix(columns, max(1, round(columns * scale)))
-        pixels = (narrow @ np.ascontiguousarray(small.T)).T
+    if scale >= 1:
+        return _in_steps(pixels)
+    lower = resampling_matrix(rows, max(1, round(rows * scale))) @ pixels
+    narrower = resampling_matrix(columns, max(1, round(columns * scale)))
+    small = np.empty((len(lower), narrower.shape[0]), np.uint16)
+    for at in range(0, len(lower), _ROWS):
+        # the matrix works down columns; so few rows are turned within the processor's cache
+        turned = np.ascontiguousarray(lower[at : at + _ROWS].T)
+        small[at : at + _ROWS] = _in_steps((narrower @ turned).T)
+    return small
+
+
+def _in_steps(pixels: NDArray[np.float32]) -> Samples:
     return np.ascontiguousarray(np.rint(np.clip(pixels, 0, 1) * STEPS).astype(np.uint16))
 
 

@@ -1,19 +1,34 @@
 """Images read in a process of their own, within limits."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from encoders.bounded_child import RefusedError
 from encoders.bounded_process import STALLED_S, BoundedProcess, Limits
 from encoders.image import GrayscaleImage, PixelError
-from encoders.model_ready import from_model_ready
+from encoders.model_ready import Samples, from_model_ready
+
+
+@dataclass(frozen=True)
+class ModelReady:
+    """An image as it is kept: ``samples`` by ``encoders.model_ready``, and which rules fired."""
+
+    samples: Samples
+    rules: Mapping[str, Any]
+
+    def image(self, key: str = "") -> GrayscaleImage:
+        """What every encoder sees of it, under its key."""
+        return GrayscaleImage(from_model_ready(self.samples), self.rules, key)
 
 
 class PixelReader(BoundedProcess):
     """Reads as ``encoders.grayscale.read_image`` does, in a child process; refuses blank images.
 
-    Use it as a context manager, from one thread.
+    Use it as a context manager, from one thread at a time.
     """
 
     def __init__(self, limits: Limits | None = None, *, stalled_s: float = STALLED_S) -> None:
@@ -26,7 +41,17 @@ class PixelReader(BoundedProcess):
         *,
         ct_window: tuple[float, float] | None = None,
     ) -> GrayscaleImage:
-        """Read one image, as it is kept and as every encoder sees it (``encoders.model_ready``).
+        """Read one image as every encoder sees it; arguments and faults as for ``read_ready``."""
+        return self.read_ready(path, frame, ct_window=ct_window).image()
+
+    def read_ready(
+        self,
+        path: Path,
+        frame: int | None = None,
+        *,
+        ct_window: tuple[float, float] | None = None,
+    ) -> ModelReady:
+        """Read one image as it is kept.
 
         Args:
             path: a DICOM file.
@@ -42,5 +67,4 @@ class PixelReader(BoundedProcess):
             said, data = self.ask([str(path), frame, ct_window], about=path)
         except RefusedError as fault:
             raise PixelError(str(fault)) from fault
-        samples = np.frombuffer(data, np.uint16).reshape(said["shape"])
-        return GrayscaleImage(from_model_ready(samples), said["rules"])
+        return ModelReady(np.frombuffer(data, np.uint16).reshape(said["shape"]), said["rules"])

@@ -6,11 +6,15 @@ No torch here: a declaration can be listed without it. ``encoders.transforms`` d
 from dataclasses import dataclass
 from typing import Literal
 
-Resize = Literal["square", "shortest side", "longest side"]
+Resize = Literal["square", "shortest side", "longest side", "central square", "filled square"]
 """How a size is reached: each side to it, whatever the shape; the shorter side to it (what is
-beyond the square is cropped away); the longer side to it (what lacks is filled up)."""
+beyond the square is cropped away); the longer side to it (what lacks is filled up); the central
+square, cut out first, to it; a black square with the image in its middle, no smaller than the
+input, to it."""
 
-Filter = Literal["nearest", "bilinear", "bicubic"]
+Filter = Literal["nearest", "bilinear", "bicubic", "gaussian"]
+"""Of the resize; "gaussian" is scikit-image's (``encoders.gaussian_resize``), in floating point,
+with what becomes 0 in the network's input beyond the image."""
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
@@ -27,6 +31,8 @@ class Preprocessing:
         size: rows and columns of the input, pixels.
         resize: how the size is reached.
         resize_to: the side that is resized to before the centre crop; ``size`` where None.
+        crop: how the crop's upper left corner is rounded where half a pixel remains: ``down``
+            (transformers) or ``to even`` (torchvision's ``CenterCrop``, so timm and open_clip).
         filter: of the resize, with antialiasing on the way down.
         eight_bits: whether gray levels are rounded to 256 before and after the resize, which then
             is Pillow's: so do the libraries whose networks were trained on 8-bit pictures. Without
@@ -46,6 +52,7 @@ class Preprocessing:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     resize_to: int | None = None
+    crop: Literal["down", "to even"] = "down"
     filter: Filter = "bilinear"
     eight_bits: bool = True
     fill: Literal["centre", "corner"] = "centre"
@@ -63,11 +70,11 @@ class Preprocessing:
     def text(self) -> str:
         """For the Space: every number that changes the input, and only those."""
         parts = [f"{self.resize} to {self.resize_to or self.size}", self.filter]
-        parts.append("8 bits, Pillow" if self.eight_bits else "torch, antialias")
+        if self.filter != "gaussian":
+            parts.append("8 bits, Pillow" if self.eight_bits else "torch, antialias")
         if self.resize == "longest side":
             parts.append(f"filled up from {self.fill}{' after statistics' * self.fill_last}")
-        else:
-            parts.append(f"centre crop {self.size}")
+        parts.append(f"centre crop {self.size}{', to even' * (self.crop == 'to even')}")
         parts += ["stretched"] * self.stretch
         parts.append(f"range {self.low:g} to {self.high:g}")
         parts.append(f"mean {list(self.mean)}, std {list(self.std)}")

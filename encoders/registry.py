@@ -2,18 +2,27 @@
 
 import difflib
 import importlib
-import importlib.util
 
-from encoders.catalogue import baseline, monai_nets, named, transformers_nets
+from encoders import extras
+from encoders.catalogue import (
+    baseline,
+    biomedclip,
+    monai_nets,
+    named,
+    precomputed,
+    transformers_nets,
+    xrv_nets,
+)
+from encoders.catalogue.named import Form
 from encoders.checked import CheckedEncoder
 from encoders.declaration import Declaration
 from encoders.encoder import EncoderError, EncoderOptions
 from encoders.fetched import lack_of_weights
 
+_FAMILIES = (baseline, biomedclip, monai_nets, precomputed, transformers_nets, xrv_nets)
+
 _DECLARED: dict[str, Declaration] = {
-    declaration.name: declaration
-    for family in (baseline, monai_nets, named, transformers_nets)
-    for declaration in family.DECLARATIONS
+    declaration.name: declaration for family in _FAMILIES for declaration in family.DECLARATIONS
 }
 
 
@@ -22,24 +31,33 @@ def declarations() -> tuple[Declaration, ...]:
     return tuple(_DECLARED[name] for name in sorted(_DECLARED))
 
 
+def forms() -> tuple[Form, ...]:
+    """The ways of naming encoders that are declared only when they are asked for."""
+    return named.FORMS
+
+
 def find(name: str) -> Declaration:
-    """The declaration of that name.
+    """The declaration of that name; one of a form such as ``timm:NAME`` imports its library.
 
     Raises:
-        EncoderError: there is none; the message names the nearest.
+        EncoderError: there is none, and the message names the nearest; or a library is missing.
     """
-    if name in _DECLARED:
-        return _DECLARED[name]
+    found = _DECLARED.get(name) or named.declared(name)
+    if found is not None:
+        return found
     near = difflib.get_close_matches(name, _DECLARED) or sorted(_DECLARED)
     raise EncoderError(f"there is no encoder {name!r}; did you mean {', '.join(near)}?")
 
 
 def missing(declaration: Declaration, options: EncoderOptions | None = None) -> list[str]:
-    """What this machine lacks to make the encoder, each with how to get it."""
+    """What this machine lacks to make the encoder, each with how to get it.
+
+    Nothing is imported for it: a package that is here and broken shows itself in ``make``.
+    """
     lacks = [
-        f"package {package} (pip install {wanted!r})"
+        extras.lack_of(package, wanted)
         for package, wanted in declaration.packages.items()
-        if importlib.util.find_spec(package) is None
+        if extras.absent(package)
     ]
     weights = lack_of_weights(declaration, options or EncoderOptions())
     return lacks if weights is None else [*lacks, weights]
@@ -63,6 +81,8 @@ def make(declaration: Declaration, options: EncoderOptions) -> CheckedEncoder:
     lacks = missing(declaration, options)
     if lacks:
         raise EncoderError(f"encoder {declaration.name} lacks {'; '.join(lacks)}")
+    for package, wanted in declaration.packages.items():
+        extras.imported(package, wanted)
     # imported only now: to list encoders needs no torch
     maker = "encoders.torch_encoder:load" if declaration.preprocessing else declaration.network
     module, function = maker.split(":")

@@ -1,40 +1,40 @@
 """Declared networks behind the encoder interface: built, filled with weights, run in batches."""
 
-import dataclasses
 import importlib
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from queue import SimpleQueue
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
+from encoders.as_told import as_told, preprocessing_of
 from encoders.choice import SLICE_RULE
-from encoders.declaration import Declaration, OwnFile
-from encoders.encoder import EncoderError, EncoderOptions, Prepared
+from encoders.declaration import Declaration
+from encoders.devices import devices_of
+from encoders.encoder import EncoderOptions, Precision, Prepared
 from encoders.fetched import located
 from encoders.grayscale import WINDOW_RULE
 from encoders.image import GrayscaleImage
+from encoders.lane import Lane
+from encoders.lanes import check, lanes_of
 from encoders.networks.pooled import PooledNetwork
-from encoders.preprocessing import Preprocessing
 from encoders.space import Space
+from encoders.torch_process import settle
 from encoders.transforms import transforms_of
-from encoders.weights import Weights, load_into, read_weights
+from encoders.weights import load_into, read_weights
 
 
 @dataclass(frozen=True)
 class TorchEncoder:
-    """A loaded network, in eval mode on ``device``."""
+    """A loaded network on its devices."""
 
     space: Space
-    network: PooledNetwork
     transform: Callable[[NDArray[np.float32]], Tensor]
-    device: torch.device
     batch: int
-    lanes: int = 1
+    lanes: int
+    free: "SimpleQueue[Lane]"
 
     def prepare(self, image: GrayscaleImage) -> Prepared:
         """The network's input for one image; float32, shape (channels, size, size)."""
@@ -43,41 +43,44 @@ class TorchEncoder:
     def infer(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
         """One vector per image, float32, shape (images, dimension), unit length, on the CPU.
 
-        Raises:
-            EncoderError: the device has not the memory for a batch.
-        """
-        try:
-            return self._forward(torch.from_numpy(np.stack(prepared))).cpu().numpy()
-        except torch.OutOfMemoryError as error:
-            raise EncoderError(f"{self.device} has no memory for {len(prepared)} images") from error
+        It waits for a lane where more threads call than there are lanes.
 
-    def _forward(self, batch: Tensor) -> Tensor:
-        with torch.inference_mode():
-            moved = batch.to(self.device, memory_format=torch.channels_last)
-            return functional.normalize(self.network(moved).float(), dim=1)
+        Raises:
+            EncoderError: the device has not the memory for one image.
+        """
+        lane = self.free.get()
+        try:
+            return lane.infer(prepared)
+        finally:
+            self.free.put(lane)
 
 
 def load(declaration: Declaration, options: EncoderOptions) -> TorchEncoder:
     """Build the declared network and fill it with its weights.
 
     Raises:
-        EncoderError: the file is missing or does not fit, or the device is not there.
+        EncoderError: the file is missing or does not fit, the device is not there, or it cannot
+            run as ``options`` say.
     """
-    device = _device(options.device)
-    torch.set_num_threads(options.cpu_threads())
+    devices = devices_of(options.device)
+    check(options, devices)
+    settle(options, devices)
     weights = read_weights(located(declaration, options))
     told = as_told(declaration, weights)
     network = build(told)
     load_into(network.body, weights, told.names)
-    network.eval().to(device)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # not in stubs
-    preprocessing = _preprocessing(told)
+    network.eval()
+    asked = preprocessing_of(told)
+    lanes = lanes_of(network, (asked.channels, asked.size, asked.size), devices, options)
+    free: SimpleQueue[Lane] = SimpleQueue()
+    for lane in lanes:
+        free.put(lane)
     return TorchEncoder(
-        space=space_of(told, weights.digest),
-        network=network,
-        transform=transforms_of(preprocessing),
-        device=device,
+        space=space_of(told, weights.digest, options.precision),
+        transform=transforms_of(asked),
         batch=options.batch,
+        lanes=len(lanes),
+        free=free,
     )
 
 
@@ -89,80 +92,20 @@ def build(declaration: Declaration) -> PooledNetwork:
     return network
 
 
-def space_of(declaration: Declaration, weights_digest: str) -> Space:
-    """What the declared encoder's vectors mean."""
+def space_of(declaration: Declaration, weights_digest: str, precision: Precision = "fp32") -> Space:
+    """What the declared encoder's vectors mean.
+
+    bf16 stands beside the encoder's version: it is another arithmetic. Device, threads, batch and
+    runtime are not in it, for what they change stays below 1e-5 in cosine.
+    """
     window = declaration.ct_window
     return Space(
         encoder=declaration.name,
-        encoder_version=declaration.version,
+        encoder_version=declaration.version + ("; bf16" if precision == "bf16" else ""),
         weights_digest=weights_digest,
-        preprocessing=_preprocessing(declaration).text,
+        preprocessing=preprocessing_of(declaration).text,
         window_rule=WINDOW_RULE + (f"; CT at {window[0]:g}/{window[1]:g} HU" if window else ""),
         slice_rule=SLICE_RULE,
         pooling=f"{declaration.pooling}, unit length",
         dimension=declaration.dimension,
     )
-
-
-def as_told(declaration: Declaration, weights: Weights) -> Declaration:
-    """The declaration with what a file of the site's own says in its metadata.
-
-    That is ``size`` in pixels, ``mean`` and ``std`` (one number, or one per channel, parted by
-    commas), and ``channels``, 1 or 3.
-
-    Raises:
-        EncoderError: a number cannot be meant.
-    """
-    if not isinstance(declaration.source, OwnFile):
-        return declaration
-    asked = _preprocessing(declaration)
-    channels = int(_numbers(weights, "channels", (float(asked.channels),), 1)[0])
-    size = _numbers(weights, "size", (float(asked.size),), 1)[0]
-    mean = _numbers(weights, "mean", asked.mean, channels)
-    std = _numbers(weights, "std", asked.std, channels)
-    if not (32 <= size <= 1024 and size.is_integer() and min(std) > 0 and channels in (1, 3)):
-        raise EncoderError(
-            f"weights file {weights.path}: metadata asks for size {size:g}, {channels} channels "
-            f"and std {std}; size must be a whole number from 32 to 1024, channels 1 or 3, "
-            "std above 0"
-        )
-    told = dataclasses.replace(asked, size=int(size), mean=mean, std=std)
-    config = {**declaration.config, "in_channels": channels}
-    return dataclasses.replace(declaration, preprocessing=told, config=config)
-
-
-def _preprocessing(declaration: Declaration) -> Preprocessing:
-    if declaration.preprocessing is None:
-        raise EncoderError(f"{declaration.name} declares no preprocessing")
-    return declaration.preprocessing
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise EncoderError(f"device {name!r} is unknown; use auto, cpu or cuda") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise EncoderError(f"device {name} is not on this machine; use auto or cpu")
-    return device
-
-
-def _numbers(
-    weights: Weights, key: str, default: tuple[float, ...], count: int
-) -> tuple[float, ...]:
-    written = weights.metadata.get(key)
-    try:
-        parts = default if written is None else tuple(map(float, written.strip("[]() ").split(",")))
-    except ValueError:
-        parts = ()
-    found = parts * count if len(parts) == 1 else parts
-    if written is None and len(found) != count:
-        found = default[:1] * count
-    if len(found) != count or not all(map(math.isfinite, found)):
-        raise EncoderError(
-            f"weights file {weights.path}: metadata {key} is {str(written)[:40]!r}, "
-            f"not {count} numbers"
-        )
-    return found

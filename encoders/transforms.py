@@ -1,6 +1,11 @@
-"""The MONAI transforms that make a network's input, as ``Preprocessing`` says."""
+"""The MONAI transforms that make a network's input, as ``Preprocessing`` says.
+
+Between them images are NumPy arrays: of gray levels in 8 bits, or float32 with black 0 and white 1.
+Only the resize in floating point asks torch, whose threads belong to the network.
+"""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,56 +16,104 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from encoders import gaussian_resize
 from encoders.preprocessing import Preprocessing
+
+Floats = NDArray[np.float32]
+Gray = NDArray[Any]
+"""uint8 of 256 levels, or float32 in [0, 1]."""
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
 }
+_TINY = np.float32(1e-8)
 
 
-def transforms_of(asked: Preprocessing) -> Callable[[NDArray[np.float32]], Tensor]:
+def transforms_of(asked: Preprocessing) -> Callable[[Floats], Tensor]:
     """From gray levels, float32 in [0, 1], shape (rows, columns), to (channels, size, size)."""
-    steps: list[Transform] = [ResizeGray(asked)]
+    steps: list[Callable[..., object]] = [ToLevels(asked), ResizeGray(asked)]
     if asked.stretch:
         steps.append(Stretch())
-    levels = ToChannels(asked)
-    square = ToSquare(asked)
-    return Compose([*steps, *((levels, square) if asked.fill_last else (square, levels))])
+    levels, square = ToChannels(asked), ToSquare(asked)
+    steps += (levels, square) if asked.fill_last else (square, levels)
+    return Compose([*steps, torch.from_numpy])
 
 
 def resized_shape(rows: int, columns: int, asked: Preprocessing) -> tuple[int, int]:
-    """Rows and columns after the resize; no side below 1."""
+    """Rows and columns after the resize; no side below 1.
+
+    Of the side that is not asked for, transformers and torchvision cut off what is left of a pixel
+    where the shorter side is, and SAM's authors round it where the longer side is.
+    """
     to = asked.resize_to or asked.size
-    if asked.resize == "square":
+    if asked.resize == "shortest side":
+        side, rest = min(rows, columns), 0.0
+    elif asked.resize == "longest side":
+        side, rest = max(rows, columns), 0.5
+    else:
         return to, to
-    side = min(rows, columns) if asked.resize == "shortest side" else max(rows, columns)
-    return max(1, round(rows * to / side)), max(1, round(columns * to / side))
+    return max(1, int(to * rows / side + rest)), max(1, int(to * columns / side + rest))
+
+
+class ToLevels(Transform):
+    """The gray levels that are resized, in 8 bits where the network's authors had such pictures."""
+
+    def __init__(self, asked: Preprocessing) -> None:
+        self._asked = asked
+        self._eight_bits = asked.eight_bits and asked.filter != "gaussian"
+
+    def __call__(self, gray: Floats) -> Gray:
+        """Shape (rows, columns); a square where the resize is of one."""
+        levels: Gray = np.rint(gray * 255).astype(np.uint8) if self._eight_bits else gray
+        if self._asked.resize == "central square":
+            return gaussian_resize.central_square(levels)
+        if self._asked.resize == "filled square":
+            rows, columns = levels.shape
+            side = max(self._asked.size, rows, columns)
+            return _filled(levels, side, (side - rows) // 2, (side - columns) // 2)
+        return levels
 
 
 class ResizeGray(Transform):
-    """Resize in 8 bits by Pillow, or in floating point by torch; (rows, columns) to (1, …)."""
+    """By Pillow in 8 bits, or in floating point by torch or as scikit-image does."""
 
     def __init__(self, asked: Preprocessing) -> None:
         self._asked = asked
 
-    def __call__(self, gray: NDArray[np.float32]) -> Tensor:
-        """The resized image, float32 in [0, 1], shape (1, rows, columns)."""
-        rows, columns = resized_shape(gray.shape[0], gray.shape[1], self._asked)
-        if self._asked.eight_bits:
-            picture = Image.fromarray(np.rint(gray * 255).astype(np.uint8))
-            small = picture.resize((columns, rows), _FILTERS[self._asked.filter])
-            return torch.from_numpy(np.asarray(small, np.float32) / 255)[None]
-        held = torch.from_numpy(np.ascontiguousarray(gray))[None, None]
+    def __call__(self, levels: Gray) -> Gray:
+        """Shape (new rows, new columns), type as before."""
+        rows, columns = resized_shape(levels.shape[0], levels.shape[1], self._asked)
+        if levels.dtype == np.uint8:
+            picture = Image.fromarray(levels)
+            return np.asarray(picture.resize((columns, rows), _FILTERS[self._asked.filter]))
+        if self._asked.filter == "gaussian":
+            beyond = -self._asked.low / (self._asked.high - self._asked.low)
+            return gaussian_resize.resize(levels, rows, columns, beyond)
+        return self._by_torch(levels, rows, columns)
+
+    def _by_torch(self, levels: Floats, rows: int, columns: int) -> Floats:
         smooth = self._asked.filter != "nearest"
-        return functional.interpolate(
-            held,
+        resized = functional.interpolate(
+            torch.from_numpy(np.ascontiguousarray(levels))[None, None],
             (rows, columns),
             mode=self._asked.filter,
             align_corners=False if smooth else None,
             antialias=smooth,
-        )[0]
+        )
+        return resized[0, 0].numpy()
+
+
+class Stretch(Transform):
+    """Least and greatest gray level to 0 and 1; an even image to 0."""
+
+    def __call__(self, levels: Gray) -> Floats:
+        """The same shape, float32 in [0, 1]."""
+        floats = levels.astype(np.float32)
+        low, high = floats.min(), floats.max()
+        stretched: Floats = (floats - low) / np.maximum(high - low, _TINY)
+        return stretched
 
 
 class ToSquare(Transform):
@@ -69,38 +122,40 @@ class ToSquare(Transform):
     def __init__(self, asked: Preprocessing) -> None:
         self._asked = asked
 
-    def __call__(self, picture: Tensor) -> Tensor:
-        """The square, shape (channels, size, size)."""
+    def __call__(self, picture: Gray) -> Gray:
+        """The square, shape (…, size, size), type as before."""
         size = self._asked.size
-        rows, columns = picture.shape[-2:]
-        top, left = max(0, rows - size) // 2, max(0, columns - size) // 2
+        top, left = (self._crop_at(length) for length in picture.shape[-2:])
         inside = picture[..., top : top + size, left : left + size]
         below, right = size - inside.shape[-2], size - inside.shape[-1]
-        if self._asked.fill == "corner":
-            return functional.pad(inside, (0, right, 0, below))
-        margins = (right // 2, right - right // 2, below // 2, below - below // 2)
-        return functional.pad(inside, margins)
+        if not below and not right:
+            return inside
+        corner = self._asked.fill == "corner"
+        return _filled(inside, size, 0 if corner else below // 2, 0 if corner else right // 2)
 
-
-class Stretch(Transform):
-    """Least and greatest gray level to 0 and 1; an even image to 0."""
-
-    def __call__(self, picture: Tensor) -> Tensor:
-        """The same shape, in [0, 1]."""
-        low, high = picture.min(), picture.max()
-        return (picture - low) / (high - low).clamp(min=1e-8)
+    def _crop_at(self, length: int) -> int:
+        beyond = max(0, length - self._asked.size)
+        return round(beyond / 2) if self._asked.crop == "to even" else beyond // 2
 
 
 class ToChannels(Transform):
     """Range and statistics, the gray image in each channel."""
 
     def __init__(self, asked: Preprocessing) -> None:
-        self._asked = asked
+        mean, std = np.array(asked.mean)[:, None, None], np.array(asked.std)[:, None, None]
+        self._scale = (asked.high - asked.low) / std
+        self._offset = ((asked.low - mean) / std).astype(np.float32)
 
-    def __call__(self, picture: Tensor) -> Tensor:
-        """Shape (channels, rows, columns)."""
-        asked = self._asked
-        ranged = picture * (asked.high - asked.low) + asked.low
-        mean, std = torch.tensor(asked.mean), torch.tensor(asked.std)
-        every = ranged.expand(asked.channels, -1, -1)
-        return (every - mean[:, None, None]) / std[:, None, None]
+    def __call__(self, picture: Gray) -> Floats:
+        """Float32, shape (channels, rows, columns)."""
+        scale = self._scale / 255 if picture.dtype == np.uint8 else self._scale
+        # one multiplication and one addition: a new array for each step costs more than the sums
+        channels: Floats = np.multiply(picture.astype(np.float32), scale.astype(np.float32))
+        channels += self._offset
+        return channels
+
+
+def _filled(picture: Gray, side: int, top: int, left: int) -> Gray:
+    square = np.zeros((*picture.shape[:-2], side, side), picture.dtype)
+    square[..., top : top + picture.shape[-2], left : left + picture.shape[-1]] = picture
+    return square

@@ -1,6 +1,9 @@
-"""Weights files: what they hold, whether it fits, and the digest that names them."""
+"""Weights files: what they hold, and whether it fits the network.
 
-import hashlib
+safetensors are mapped, not read: a tensor takes memory when it is copied into the network, and one
+that the network does not need takes none.
+"""
+
 import importlib
 import re
 from collections.abc import Mapping
@@ -13,20 +16,21 @@ from torch import Tensor, nn
 
 from encoders.declaration import Names
 from encoders.encoder import EncoderError
+from encoders.fetched import WeightsFile
+from encoders.weights_pickle import is_pickled, read_pickle
 
-_CHUNK_BYTES = 1 << 20
 _LISTED = 5  # names in a message; a foreign file differs in hundreds
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A read safetensors file.
+    """An opened file of weights.
 
     Attributes:
         path: where it was read from.
         digest: SHA-256 of the whole file, hexadecimal.
-        tensors: by name.
-        metadata: the header's text fields.
+        tensors: by name, on the CPU; to be copied, for they may be a window on the file.
+        metadata: a safetensors header's text fields.
     """
 
     path: Path
@@ -35,45 +39,30 @@ class Weights:
     metadata: Mapping[str, str]
 
 
-def read_weights(path: Path) -> Weights:
-    """Read a safetensors file into memory. Pickled files are never opened as such.
+def read_weights(file: WeightsFile) -> Weights:
+    """Open a safetensors file; a pickle, as tensors only, where the site allows it.
 
     Raises:
-        EncoderError: the file is missing, cut short, of another format, or holds NaN.
+        EncoderError: the file is cut short, of another format, or a pickle and none is allowed.
     """
     try:
-        digest = sha256_of(path)
-        with safe_open(path, framework="pt", device="cpu") as file:
-            metadata = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if is_pickled(file.path):
+            return Weights(file.path, file.sha256, read_pickle(file), {})
+        with safe_open(file.path, framework="pt", device="cpu") as opened:
+            metadata = dict(opened.metadata() or {})
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     except OSError as error:
-        raise EncoderError(f"weights file {path} cannot be read: {error.strerror}") from error
+        raise EncoderError(f"weights file {file.path} cannot be read: {error}") from error
     except SafetensorError as error:
         raise EncoderError(
-            f"weights file {path} is no whole safetensors file ({error}); fetch it again, or "
-            "convert other formats with safetensors.torch.save_file"
+            f"weights file {file.path} is no whole safetensors file ({error}); fetch or copy it "
+            "again"
         ) from error
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise EncoderError(f"weights file {path} holds NaN or infinity in {name}")
-    return Weights(path, digest, tensors, metadata)
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, 64 hexadecimal digits.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+    return Weights(file.path, file.sha256, tensors, metadata)
 
 
 def load_into(model: nn.Module, weights: Weights, names: Names) -> None:
-    """Copy tensors into a model after checking every name and shape.
+    """Copy tensors into a model after checking every name, shape and value.
 
     Args:
         model: changed in place.
@@ -81,7 +70,8 @@ def load_into(model: nn.Module, weights: Weights, names: Names) -> None:
         names: how the published names become the model's.
 
     Raises:
-        EncoderError: names are missing or unexpected, or shapes differ; the first few are listed.
+        EncoderError: names are missing or unexpected, shapes or types differ (the first few are
+            listed), or a value is NaN or infinite.
     """
     found = renamed(weights.tensors, names)
     # counters of training steps that some writers leave out; no forward pass reads them
@@ -95,23 +85,33 @@ def load_into(model: nn.Module, weights: Weights, names: Names) -> None:
         raise EncoderError(
             f"weights file {weights.path} does not fit the network: {'; '.join(faults)}"
         )
+    for name, tensor in _needed(weights.tensors, names).items():
+        if not _is_finite(tensor):
+            raise EncoderError(f"weights file {weights.path} holds NaN or infinity in {name}")
     model.load_state_dict(found, strict=False)
 
 
 def renamed(tensors: Mapping[str, Tensor], names: Names) -> dict[str, Tensor]:
     """The tensors that a network needs, by its own names for them."""
-    wanted = {
-        name.removeprefix(names.prefix): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(names.prefix)
+    found = {
+        _renamed(name.removeprefix(names.prefix), names): tensor
+        for name, tensor in _needed(tensors, names).items()
     }
-    kept = {name: tensor for name, tensor in wanted.items() if not name.startswith(names.ignored)}
-    found = {_renamed(name, names): tensor for name, tensor in kept.items()}
     if not names.rework:
         return found
     module, function = names.rework.split(":")
     reworked: dict[str, Tensor] = getattr(importlib.import_module(module), function)(found)
     return reworked
+
+
+def _needed(tensors: Mapping[str, Tensor], names: Names) -> dict[str, Tensor]:
+    """By their published names."""
+    return {
+        name: tensor
+        for name, tensor in tensors.items()
+        if name.startswith(names.prefix)
+        and not name.removeprefix(names.prefix).startswith(names.ignored)
+    }
 
 
 def _renamed(name: str, names: Names) -> str:
@@ -120,16 +120,31 @@ def _renamed(name: str, names: Names) -> str:
     return name
 
 
+def _is_finite(tensor: Tensor) -> bool:
+    if not tensor.is_floating_point() or tensor.numel() == 0:
+        return True
+    # both ends are NaN as soon as one value is; isfinite would hold the tensor a second time
+    ends = torch.stack(tuple(tensor.detach().aminmax()))
+    return bool(torch.isfinite(ends).all())
+
+
 def _differences(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
+    both = wanted.keys() & found.keys()
     shapes = sorted(
         f"{name} {tuple(found[name].shape)} instead of {tuple(wanted[name].shape)}"
-        for name in wanted.keys() & found.keys()
+        for name in both
         if found[name].shape != wanted[name].shape
+    )
+    types = sorted(
+        f"{name} {found[name].dtype} instead of {wanted[name].dtype}"
+        for name in both
+        if found[name].is_floating_point() != wanted[name].is_floating_point()
     )
     parts = {
         "missing": sorted(wanted.keys() - found.keys()),
         "unexpected": sorted(found.keys() - wanted.keys()),
         "of another shape": shapes,
+        "of another type": types,
     }
     return [_listed(what, names) for what, names in parts.items() if names]
 

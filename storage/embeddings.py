@@ -58,6 +58,15 @@ def modality_group(modality: str) -> str:
     return "radiograph" if modality in {"CR", "DX", "RG"} else modality
 
 
+@dataclass(frozen=True)
+class StudyVectors:
+    """The vectors that a study is to have in a space: ``new`` ones, and rows that stand already."""
+
+    study_id: int
+    new: Sequence[NewEmbedding]
+    keep: Collection[int] = ()
+
+
 def replace(
     connection: Connection,
     *,
@@ -74,29 +83,50 @@ def replace(
     Raises:
         VectorError: a vector is not finite, of another dimension, or not of unit length.
     """
-    checked = [_checked(embedding.vector, space.dimension) for embedding in new]
-    _one_writer_at_a_time(connection)
-    same_image = Embedding.sop_instance_uid.in_([entry.image.sop_instance_uid for entry in new])
-    of_study = Embedding.study_id == study_id
-    _retire(connection, space.id, of_study | same_image, Embedding.id.not_in(list(keep)))
-    for embedding, vector in zip(new, checked, strict=True):
+    replace_all(connection, space=space, studies=[StudyVectors(study_id, new, keep)])
+
+
+def replace_all(
+    connection: Connection, *, space: SpaceSummary, studies: Sequence[StudyVectors]
+) -> None:
+    """The same with several studies; of an image that is new in two, the later has it.
+
+    Raises:
+        VectorError: as ``replace``.
+    """
+    by_image = {
+        (entry.image.sop_instance_uid, entry.image.frame_number): _row(space, study, entry)
+        for study in studies
+        for entry in study.new
+    }
+    one_writer_at_a_time(connection)
+    same_image = Embedding.sop_instance_uid == func.any([uid for uid, _ in by_image])
+    of_study = Embedding.study_id == func.any([study.study_id for study in studies])
+    kept = [row for study in studies for row in study.keep]
+    retire(connection, space.id, of_study | same_image, Embedding.id != func.all(kept))
+    if by_image:
         connection.execute(
-            insert(Embedding).values(
-                change=EMBEDDING_CHANGES.next_value(),
-                space_id=space.id,
-                study_id=study_id,
-                modality_group=modality_group(embedding.image.modality),
-                sop_instance_uid=embedding.image.sop_instance_uid,
-                frame=embedding.image.frame_number or 0,
-                image=asdict(embedding.image),
-                produced_by=dict(embedding.produced_by),
-                vector=vector.tobytes(),
-                picture=embedding.picture,
-            )
+            insert(Embedding).values(change=EMBEDDING_CHANGES.next_value()),
+            list(by_image.values()),
         )
 
 
-def _one_writer_at_a_time(connection: Connection) -> None:
+def _row(space: SpaceSummary, study: StudyVectors, new: NewEmbedding) -> dict[str, Any]:
+    return {
+        "space_id": space.id,
+        "study_id": study.study_id,
+        "modality_group": modality_group(new.image.modality),
+        "sop_instance_uid": new.image.sop_instance_uid,
+        "frame": new.image.frame_number or 0,
+        "image": asdict(new.image),
+        "produced_by": dict(new.produced_by),
+        "vector": checked(new.vector, space.dimension).tobytes(),
+        "picture": new.picture,
+    }
+
+
+def one_writer_at_a_time(connection: Connection) -> None:
+    """Comes before every insert and every retirement, of whatever space."""
     # A sequence hands out numbers before their transactions commit. Without this lock a reader
     # could see change 8, move its watermark there, and never learn of change 7.
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('embedding_changes'))"))
@@ -104,11 +134,12 @@ def _one_writer_at_a_time(connection: Connection) -> None:
 
 def retire_study(connection: Connection, *, space_id: str, study_id: int) -> None:
     """Turns a study's live vectors into tombstones."""
-    _one_writer_at_a_time(connection)
-    _retire(connection, space_id, Embedding.study_id == study_id)
+    one_writer_at_a_time(connection)
+    retire(connection, space_id, Embedding.study_id == study_id)
 
 
-def _retire(connection: Connection, space_id: str, *which: ColumnElement[bool]) -> None:
+def retire(connection: Connection, space_id: str, *which: ColumnElement[bool]) -> None:
+    """Turns the live vectors of a space that the conditions name into tombstones."""
     connection.execute(
         update(Embedding)
         .where(Embedding.space_id == space_id, Embedding.retired_at.is_(None), *which)
@@ -121,7 +152,12 @@ def _retire(connection: Connection, space_id: str, *which: ColumnElement[bool]) 
     )
 
 
-def _checked(vector: NDArray[np.float32], dimension: int) -> NDArray[np.float32]:
+def checked(vector: NDArray[np.float32], dimension: int) -> NDArray[np.float32]:
+    """The vector as it is stored.
+
+    Raises:
+        VectorError: it is not finite, of another dimension, or not of unit length.
+    """
     if vector.shape != (dimension,):
         raise VectorError(f"a vector of shape {vector.shape} cannot enter a space of {dimension}")
     if not np.isfinite(vector).all():
@@ -165,25 +201,28 @@ def groups_of_study(connection: Connection, *, space_id: str, study_id: int) -> 
 
 
 def made_of_the_same(
-    connection: Connection, space_id: str, study_id: int
-) -> dict[tuple[str, int | None], int]:
-    """A study's live vectors that were made of the bytes now recorded: rows by image.
+    connection: Connection, space_id: str, study_ids: Collection[int]
+) -> dict[int, dict[tuple[str, int | None], int]]:
+    """Studies' live vectors that were made of the bytes now recorded: rows by image, by study.
 
     An image is its SOP Instance UID and its frame number, None for a single-frame instance.
     """
     made_of = Embedding.produced_by["sha256"].astext  # not told by the first version
     rows = connection.execute(
-        select(Embedding.id, Embedding.image)
+        select(Embedding.id, Embedding.study_id, Embedding.image)
         .join(Instance, Instance.sop_instance_uid == Embedding.sop_instance_uid)
         .where(
             Embedding.space_id == space_id,
-            Embedding.study_id == study_id,
+            Embedding.study_id == func.any(list(study_ids)),
             Embedding.retired_at.is_(None),
             func.coalesce(made_of, Instance.sha256) == Instance.sha256,
         )
     )
-    images = ((row.id, image_of(row.image)) for row in rows)
-    return {(image.sop_instance_uid, image.frame_number): key for key, image in images}
+    found: dict[int, dict[tuple[str, int | None], int]] = {entry: {} for entry in study_ids}
+    for row in rows:
+        image = image_of(row.image)
+        found[row.study_id][image.sop_instance_uid, image.frame_number] = row.id
+    return found
 
 
 def image_of(stored: Mapping[str, Any]) -> ImageReference:
@@ -218,6 +257,12 @@ def live_count(connection: Connection, *, space_id: str) -> int:
     return connection.execute(
         select(func.count()).where(Embedding.space_id == space_id, Embedding.vector.is_not(None))
     ).scalar_one()
+
+
+def newest_change(connection: Connection, *, space_id: str) -> int:
+    """The number of a space's last change, 0 before the first."""
+    newest = select(func.max(Embedding.change)).where(Embedding.space_id == space_id)
+    return connection.execute(newest).scalar_one() or 0
 
 
 def last_change(connection: Connection) -> int:

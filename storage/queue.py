@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, case, func, or_, select, update
 from sqlalchemy.engine import Connection
 
 from storage.database import notify
 from storage.tables import Job, Send
 
+SUSPECT = "a worker died while it had this in hand"
+"""The reason of a row that is best worked with no other beside it."""
 _MOST_DOUBLINGS = 62
 """Far beyond any longest wait; from 1024 on the product is no float any more."""
 
@@ -35,10 +37,14 @@ class RetryRule:
 
 @dataclass(frozen=True)
 class Queue:
-    """One table used as a queue; ``topic`` is what its listeners are woken by."""
+    """One table used as a queue; ``topic`` is what its listeners are woken by.
+
+    ``together`` says that a node has several rows in hand at once.
+    """
 
     table: type[Job] | type[Send]
     topic: str
+    together: bool = False
 
     def claim(
         self,
@@ -52,6 +58,19 @@ class Queue:
 
         Only rows that fulfil ``where`` are taken.
         """
+        taken = self.claim_several(connection, node=node, lease_s=lease_s, most=1, where=where)
+        return taken[0] if taken else None
+
+    def claim_several(
+        self,
+        connection: Connection,
+        *,
+        node: str,
+        lease_s: float,
+        most: int,
+        where: Sequence[ColumnElement[bool]] = (),
+    ) -> Sequence[Row[*tuple[Any, ...]]]:
+        """The same with up to ``most`` rows, those first that have waited longest."""
         table = self.table
         waiting = (
             select(table.id)
@@ -64,32 +83,36 @@ class Queue:
                 ),
             )
             .order_by(table.run_after, table.id)
-            .limit(1)
+            .limit(most)
             .with_for_update(skip_locked=True)
         )
-        return connection.execute(
+        taken = connection.execute(
             update(table)
-            .where(table.id == waiting.scalar_subquery())
+            # an array: a plan might run a subquery several times, and take more than ``most``
+            .where(table.id == func.any(func.array(waiting.scalar_subquery())))
             .values(
                 state="running",
                 attempts=table.attempts + 1,
                 lease_until=func.now() + timedelta(seconds=lease_s),
             )
             .returning(*table.__table__.columns)
-        ).one_or_none()
+        )
+        return sorted(taken, key=lambda row: (row.run_after, row.id))
 
-    def done(self, connection: Connection, row_id: int) -> None:
-        """Ends a row well."""
-        self._end(connection, row_id, state="done", reason=None)
+    def done(self, connection: Connection, *row_ids: int) -> None:
+        """Ends rows well."""
+        self._end(connection, row_ids, state="done", reason=None)
 
     def failed(self, connection: Connection, row_id: int, reason: str) -> None:
         """Puts a row among the dead letters."""
-        self._end(connection, row_id, state="failed", reason=reason)
+        self._end(connection, [row_id], state="failed", reason=reason)
 
-    def _end(self, connection: Connection, row_id: int, **values: str | None) -> None:
+    def _end(self, connection: Connection, row_ids: Sequence[int], **values: str | None) -> None:
+        if not row_ids:
+            return
         connection.execute(
             update(self.table)
-            .where(self.table.id == row_id)
+            .where(self.table.id == func.any(list(row_ids)))
             .values(finished_at=func.now(), lease_until=None, **values)
         )
 
@@ -113,15 +136,24 @@ class Queue:
         )
         return True
 
-    def release(self, connection: Connection, *, node: str) -> int:
-        """Gives back what ``node`` had claimed when it died; returns how many rows.
+    def release(self, connection: Connection, *, node: str, died: bool = True) -> int:
+        """Gives back what ``node`` had claimed when it died or let go; returns how many rows.
 
-        The tries count, for perhaps it died of one of them; what waits comes before them.
+        What waits comes before them. The tries do not count, unless it died: perhaps it was of
+        the row. Where there may be several, each becomes ``SUSPECT``, and only the try of one
+        that was alone counts.
         """
+        table = self.table
+        held = and_(table.state == "running", table.node == node)
+        values: dict[str, Any] = {} if died else {"attempts": table.attempts - 1}
+        if died and self.together:
+            several = select(func.count() > 1).select_from(table).where(held).scalar_subquery()
+            innocent = case((several, 1), else_=0)
+            values = {"reason": SUSPECT, "attempts": table.attempts - innocent}
         freed = connection.execute(
-            update(self.table)
-            .where(self.table.state == "running", self.table.node == node)
-            .values(state="queued", run_after=func.now(), lease_until=None)
+            update(table)
+            .where(held)
+            .values(state="queued", run_after=func.now(), lease_until=None, **values)
         )
         notify(connection, self.topic)
         return freed.rowcount
@@ -140,5 +172,5 @@ class Queue:
         return dict(rows.all())
 
 
-JOBS = Queue(Job, "jobs")
+JOBS = Queue(Job, "jobs", together=True)
 SENDS = Queue(Send, "sends")

@@ -20,7 +20,7 @@ def receive_images(subject: Subject) -> Section:
         parts=(
             Section("Description and Sequencing of Activities", _receiving(subject)),
             Section("Accepted Presentation Contexts", _contexts(subject)),
-            Section("SOP Specific Conformance for Image Storage SOP Classes", _storage()),
+            Section("SOP Specific Conformance for Image Storage SOP Classes", _storage(subject)),
         ),
     )
 
@@ -60,7 +60,7 @@ def _contexts(subject: Subject) -> str:
     )
 
 
-def _storage() -> str:
+def _storage(subject: Subject) -> str:
     columns = ("Service Status", "Status Code", "Defined in", "Meaning and Behaviour")
     rows = [(s.service, written(s.code), s.clause, s.behaviour) for s in ANSWERED]
     return paragraphs(
@@ -73,6 +73,10 @@ def _storage() -> str:
         "Nothing but the four UIDs that say which instance it is, is looked at before the answer. "
         "What proves to be unusable later (a header that cannot be parsed, a UID that is none) is "
         "set aside in the quarantine with its reason, for an operator to see.",
+        "An instance that this node itself asked for by C-MOVE is answered with Success once it is "
+        "in a file, and not stored (level 0): it is used and removed."
+        if subject.settings.fetches_by_move
+        else "",
         table("C-STORE response statuses", columns, rows),
         "The Error Comment (0000,0902) says why, in 64 characters at most.",
         "Not all that is stored is compared. Left out, with a recorded reason, are:",

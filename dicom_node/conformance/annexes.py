@@ -87,12 +87,12 @@ def _created(made: tuple[Documents, ...]) -> Section:
 
 def _limitations() -> str:
     return bullets(
-        "It is no archive: no Query/Retrieve, no Storage Commitment as SCP, no Media Storage, "
-        "no DICOMweb. The node's HTTP service is no part of this statement.",
+        "It is no archive: no Query/Retrieve as SCP, no Storage Commitment as SCP, no Media "
+        "Storage, no DICOMweb. The node's HTTP service is no part of this statement.",
         "No Modality Worklist, Modality Performed Procedure Step, Unified Procedure Step, "
         "Instance Availability Notification, Print, or Relevant Patient Information.",
         "No asynchronous operations, no extended negotiation, no user identity negotiation; "
-        "role selection for Storage Commitment only.",
+        "role selection for Storage Commitment and C-GET only.",
         "No presentation states, segmentations, key object selections or parametric maps are "
         "made or applied.",
         "Reports are never verified, amended or attested by a person: they stay UNVERIFIED and "

@@ -41,10 +41,21 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "spool.keep_failed_days": "days that an instance is kept after its study failed",
         "pressure.min_free_gb": "10^9 bytes of free disk below which storage is refused",
         "pressure.max_queued": "waiting studies from which on storage is refused",
-        "encoder.name": "what turns images into vectors that can be compared",
+        "encoder.name": "what turns images into vectors that can be compared, at first",
         "encoder.weights": "its weights, where it needs some",
+        "encoder.allow_pickle": "whether weights may be pickles",
         "encoder.device": "the device that it runs on",
         "encoder.threads": "its threads on a CPU; 0: one less than there are cores",
+        "encoder.batch": "images that go through it together, at most",
+        "encoder.batch_wait_ms": "milliseconds that an image waits for others to go with it",
+        "encoder.readers": "processes that decode images; 0: by the number of cores",
+        "encoder.precision": "the numbers that it computes with",
+        "encoder.compile": "whether it is compiled at the start",
+        "encoder.deterministic": "whether it repeats to the last bit",
+        "encoder.runtime": "the library that runs it on a CPU",
+        "encoder.kept_images_gb": "10^9 bytes of images kept for comparing by another encoder",
+        "encoder.fetch_from": "where images come from that are needed again: a peer, or Orthanc",
+        "encoder.orthanc_url": "the address of that Orthanc",
         "search.k": "hits in an answer, at most",
         "search.level": "percentile that the best hit must reach for there to be an answer",
         "report.sop_class": "the SOP class that reports are made in",
@@ -60,6 +71,8 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
     }
 )
 """What each key sets, for a reader who does not have the settings file before him."""
+
+_MAY_HOLD_A_PASSWORD = frozenset({"encoder.orthanc_url"})
 
 
 def configuration(subject: Subject) -> Section:
@@ -129,12 +142,12 @@ def _peer(settings: Settings, peer: Peer) -> tuple[str, ...]:
 def _parameters(settings: Settings) -> str:
     defaults = Settings()
     rows = [
-        (literal(key), MEANINGS.get(key, ""), shown(value), shown(_value(defaults, key)))
+        (literal(key), MEANINGS.get(key, ""), _shown(key, value), shown(_value(defaults, key)))
         for key, value in _values(settings)
     ]
     columns = ("Parameter", "Meaning", "Value Here", "Default")
     return paragraphs(
-        "Of keys that name a file only is shown whether they are set.",
+        "Of keys that name a file or may hold a password only is shown whether they are set.",
         table("Parameters", columns, rows),
     )
 
@@ -150,6 +163,10 @@ def _value(settings: Settings, key: str) -> object:
     section, name = key.split(".")
     found: object = getattr(getattr(settings, section), name)
     return found
+
+
+def _shown(key: str, value: object) -> str:
+    return "(set)" if key in _MAY_HOLD_A_PASSWORD and value is not None else shown(value)
 
 
 def shown(value: object) -> str:

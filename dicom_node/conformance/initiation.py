@@ -7,6 +7,7 @@ from dicom_node.commitment import LONGEST_RESULT_WAIT_S, RESULT_WAIT_S
 from dicom_node.commitment_report import WELL_KNOWN_INSTANCE
 from dicom_node.commitment_request import LINGER_S, REQUEST_COMMITMENT
 from dicom_node.conformance.markdown import Section, bullets, literal, paragraphs, table
+from dicom_node.conformance.retrieval import retrieve_images
 from dicom_node.conformance.statuses import written
 from dicom_node.conformance.subject import Subject, name_of
 from dicom_node.silent_peers import LONGEST_REST_S
@@ -27,7 +28,12 @@ def initiation(subject: Subject) -> Section:
             "task, and so is an answer to A-ASSOCIATE-RQ, or a response to a message, that does "
             f"not come within {scu.TIMEOUT_S:g} s.",
         ),
-        (_send_report(subject), _request_commitment(subject), _verify_peer()),
+        (
+            _send_report(subject),
+            _request_commitment(subject),
+            *retrieve_images(subject),
+            _verify_peer(),
+        ),
     )
 
 

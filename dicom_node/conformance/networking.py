@@ -34,11 +34,17 @@ _FLOW = """\
                       | Receive Storage           |
                       |   Commitment Results <----|--- N-EVENT-REPORT ----- archive
                       |                           |
+                      | Retrieve Images      <----|---- C-GET, C-MOVE ----- archive
                       | Be Verified          <----|------- C-ECHO --------- any peer
  operator asks -------> Verify Peer          -----|------- C-ECHO --------> any peer
                       +---------------------------+
                             DICOM standard interface
 ```"""
+
+_RETRIEVE = """\
+                      | Retrieve Images      <----|---- C-GET, C-MOVE ----- archive
+"""
+"""Of the flow above, where images are fetched."""
 
 _SEQUENCE = """\
 ```
@@ -64,7 +70,7 @@ def networking(subject: Subject) -> Section:
         parts=(
             _model(subject),
             Section("AE Specifications", parts=(_our_ae(subject),)),
-            _interfaces(),
+            _interfaces(subject),
             configuration(subject),
         ),
     )
@@ -78,7 +84,7 @@ def _model(subject: Subject) -> Section:
                 "Application Data Flow",
                 paragraphs(
                     f"One Application Entity, {subject.ae}, does all that this statement tells.",
-                    _FLOW,
+                    _FLOW.replace(_RETRIEVE, "" if subject.retrieval is None else _RETRIEVE),
                 ),
             ),
             Section(
@@ -140,6 +146,7 @@ def _policies(subject: Subject) -> tuple[Section, ...]:
     numbers = [
         ("As initiator: Send Report", literal(1)),
         ("As initiator: Request Storage Commitment", literal(1)),
+        *([("As initiator: Retrieve Images", literal(1))] if subject.retrieval else []),
         ("As initiator: Verify Peer", "one for each operator who asks"),
         ("As acceptor (`dicom.max_associations`)", literal(dicom.max_associations)),
     ]
@@ -175,7 +182,8 @@ def _policies(subject: Subject) -> tuple[Section, ...]:
     )
 
 
-def _interfaces() -> Section:
+def _interfaces(subject: Subject) -> Section:
+    fetches = subject.settings.encoder.fetch_from == "orthanc"
     return Section(
         "Network Interfaces",
         parts=(
@@ -186,9 +194,15 @@ def _interfaces() -> Section:
             ),
             Section(
                 "Additional Protocols",
-                "Host names of peers are resolved as the operating system is set (DNS). DHCP, NTP "
-                "and LDAP are left to the operating system; the configuration management "
-                "profiles of PS3.15 are not supported.",
+                paragraphs(
+                    "Host names of peers are resolved as the operating system is set (DNS). DHCP, "
+                    "NTP and LDAP are left to the operating system; the configuration management "
+                    "profiles of PS3.15 are not supported.",
+                    "Images that are needed again are fetched from an Orthanc server over its "
+                    "REST interface (HTTP)."
+                    if fetches
+                    else "",
+                ),
             ),
         ),
     )

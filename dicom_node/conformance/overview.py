@@ -59,6 +59,8 @@ def _services(subject: Subject) -> str:
 def _service(uid: str) -> str:
     if uid == STORAGE_COMMITMENT:
         return "Workflow management"
+    if "Query/Retrieve" in name_of(uid):
+        return "Query/Retrieve"
     return "Transfer" if "Storage" in name_of(uid) else "Basic"
 
 

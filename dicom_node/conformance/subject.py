@@ -7,8 +7,24 @@ from pydicom.uid import UID
 
 from dicom_node.conformance.markdown import literal, table
 from dicom_node.scp import Contexts
-from dicom_node.settings import Settings
-from dicom_node.sop_classes import requested_contexts
+from dicom_node.settings import Peer, Settings
+from dicom_node.sop_classes import (
+    GET_MODEL,
+    IMAGE_STORAGE,
+    MOVE_MODEL,
+    RequestedContext,
+    get_contexts,
+    move_contexts,
+    requested_contexts,
+)
+
+
+class Retrieval(NamedTuple):
+    """How images come back from a peer: the SOP class, and the contexts that are proposed."""
+
+    peer: Peer
+    model: UID
+    contexts: tuple[RequestedContext, ...]
 
 
 @dataclass(frozen=True)
@@ -27,6 +43,23 @@ class Subject:
     def ae(self) -> str:
         """Our AE title, for a line of text."""
         return literal(self.settings.dicom.ae_title)
+
+    @property
+    def image_syntaxes(self) -> tuple[str, ...]:
+        """The transfer syntaxes that images are taken in, the preferred first."""
+        return tuple(self.contexts[str(IMAGE_STORAGE[0])])
+
+    @property
+    def retrieval(self) -> Retrieval | None:
+        """What ``encoder.fetch_from`` makes of us; None where nothing is fetched over DICOM."""
+        name = self.settings.encoder.fetch_from
+        peer = None if name is None else self.settings.peer_named(name)
+        if peer is None or name == "orthanc":
+            return None
+        if peer.retrieve == "c-move":
+            return Retrieval(peer, MOVE_MODEL, move_contexts())
+        decodable = [UID(uid) for uid in self.image_syntaxes]
+        return Retrieval(peer, GET_MODEL, get_contexts(IMAGE_STORAGE, decodable))
 
     @property
     def syntax_sets(self) -> dict[tuple[str, ...], str]:
@@ -51,6 +84,8 @@ class Roles(NamedTuple):
 def roles(subject: Subject) -> list[Roles]:
     """Every SOP class that we deal with, those of the SCP first."""
     asked = {str(entry.sop_class) for entry in requested_contexts()}
+    if subject.retrieval is not None:
+        asked.add(str(subject.retrieval.model))
     uids = dict.fromkeys([*subject.contexts, *sorted(asked)])
     return [
         Roles(uid, "Yes" if uid in asked else "No", "Yes" if uid in subject.contexts else "No")

@@ -47,11 +47,16 @@ class Context:
 
 @dataclass(frozen=True)
 class StoreRequest:
-    """What a C-STORE-RQ says of the instance that follows; the UIDs are the network's."""
+    """What a C-STORE-RQ says of the instance that follows; the UIDs are the network's.
+
+    ``move_originator`` is the AE title of whoever asked for it by C-MOVE (PS3.7 9.1.1.1.6); empty
+    where nobody did, or the peer does not say.
+    """
 
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntax: str
+    move_originator: str = ""
 
 
 @dataclass(frozen=True)
@@ -267,7 +272,9 @@ class Association:
             event = dimse.number(command, dimse.EVENT_TYPE_ID)
             report = EventReport(sop_class, instance, event, context.transfer_syntax)
             return self._service.report(report)
-        return self._service.store(StoreRequest(sop_class, instance, context.transfer_syntax))
+        originator = dimse.title(command, dimse.MOVE_ORIGINATOR_AE_TITLE)
+        request = StoreRequest(sop_class, instance, context.transfer_syntax, originator)
+        return self._service.store(request)
 
     def _data_fragment(self, context_id: int, fragment: bytes, *, last: bool) -> None:
         if self._awaited is None or self._awaited[0] != context_id:

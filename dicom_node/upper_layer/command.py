@@ -23,6 +23,7 @@ STATUS = 0x0900
 ERROR_COMMENT = 0x0902
 AFFECTED_SOP_INSTANCE_UID = 0x1000
 EVENT_TYPE_ID = 0x1002
+MOVE_ORIGINATOR_AE_TITLE = 0x1030
 
 LONGEST_COMMAND = 1 << 16
 
@@ -75,6 +76,11 @@ def uid(command: Mapping[int, bytes], element: int) -> str:
     if not 1 <= len(value) <= 64:
         raise CommandError(f"(0000,{element:04X}) is missing or too long for a UID")
     return value
+
+
+def title(command: Mapping[int, bytes], element: int) -> str:
+    """The element's value of VR AE without padding; empty where it is missing."""
+    return command.get(element, b"").decode("ascii", "replace").strip(" \0")
 
 
 def encode_response(request: Mapping[int, bytes], status: int, comment: str = "") -> bytes:

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from dicom_node import asking, scu
+from dicom_node.changeover.telling import space_text
 from dicom_node.database import open_database
 from dicom_node.serve import serve
 from dicom_node.settings import Settings
 from dicom_node.status import status_of, status_text
 from dicom_node.verbs.parsing import verb
 from dicom_node.verbs.speech import could_not, put, put_json
+from storage import spaces
 from storage.index import VectorIndex, snapshot_path
 
 
@@ -50,27 +52,35 @@ def run_echo(chosen: argparse.Namespace, settings: Settings) -> int:
 
 
 def run_verify(_: argparse.Namespace, settings: Settings) -> int:
-    """Proves that index and database hold the same vectors."""
+    """Proves that index and database hold the same vectors, in each space that has an index."""
     from dicom_node.verification import verify  # noqa: PLC0415
 
     with open_database(settings) as engine:
-        count, faults = verify(engine, settings)
-    for fault in faults[:20]:
-        put(fault)
+        found = verify(engine, settings)
+    for verified in found:
+        about = "" if verified.is_in_use else f"{space_text(verified.space)}: "
+        for fault in verified.faults[:20]:
+            put(about + fault)
+        if not verified.faults:
+            put(f"{about}index and database agree: {verified.count} vectors")
+    faults = sum(len(verified.faults) for verified in found)
     if faults:
-        return could_not(f"{len(faults)} differences; `likeness reindex` rebuilds the index")
-    put(f"index and database agree: {count} vectors")
+        return could_not(f"{faults} differences; `likeness reindex` rebuilds the index")
     return 0
 
 
 def run_reindex(_: argparse.Namespace, settings: Settings) -> int:
-    """Builds the index anew from the database."""
+    """Builds the index anew from the database: of the space in use, and of others that have one."""
     with open_database(settings) as engine, engine.connect() as connection:
-        space = asking.space_in_use(connection)
-        index = VectorIndex(space.id, space.dimension)
-        index.catch_up(connection)
-        index.save(snapshot_path(settings.index_folder, space.id))
-    put(f"index of space {space.id} rebuilt: {index.count} vectors")
+        used = asking.space_in_use(connection)
+        for entry in spaces.known(connection):
+            space = entry.summary
+            path = snapshot_path(settings.index_folder, space.id)
+            if space == used or path.exists():
+                index = VectorIndex(space.id, space.dimension)
+                index.catch_up(connection)
+                index.save(path)
+                put(f"index of space {space.id} rebuilt: {index.count} vectors")
     return 0
 
 

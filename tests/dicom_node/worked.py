@@ -108,8 +108,8 @@ class WorkedNode:
 def worked_node(engine: Engine, folder: Path, *peers: Peer) -> Iterator[WorkedNode]:
     """A node with its data in ``folder``, for as long as the block lasts."""
     worker = start_worker(engine, Settings(data_folder=folder, peers=peers or PEERS))
-    with worker.reader:
-        yield WorkedNode(engine, worker, WorkerLoop(worker))
+    with WorkerLoop(worker) as loop:
+        yield WorkedNode(engine, worker, loop)
 
 
 def ct_slice(z: float, *, study: str = STUDY, **attributes: Any) -> Dataset:

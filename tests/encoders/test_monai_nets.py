@@ -3,18 +3,28 @@
 import hashlib
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from monai.networks.nets.densenet import DenseNet121
+from monai.networks.nets.resnet import ResNet
+from monai.networks.nets.vit import ViT
 from safetensors.torch import save_file
+from torch import nn
+from torch.nn import functional
 
+from encoders.as_told import as_told
 from encoders.encoder import EncoderError, EncoderOptions
+from encoders.fetched import WeightsFile
 from encoders.image import GrayscaleImage
 from encoders.preprocessing import Preprocessing
-from encoders.registry import create
+from encoders.registry import create, find, make
+from encoders.torch_encoder import space_of
 from encoders.transforms import transforms_of
+from encoders.weights import read_weights
+from tests.encoders.small_networks import small
 
 
 def network(channels: int = 1) -> DenseNet121:
@@ -48,8 +58,10 @@ def test_vectors_are_the_pooled_features_of_the_bare_network(options: EncoderOpt
     np.testing.assert_allclose(found[0], expected, atol=1e-6)
 
 
-def test_batches_do_not_change_vectors(options: EncoderOptions) -> None:
-    encoder = create("monai-densenet121", options)
+def test_batches_do_not_change_vectors(tmp_path: Path) -> None:
+    declared = small(find("monai-densenet121"))
+    model = DenseNet121(spatial_dims=2, out_channels=2, **declared.config)
+    encoder = make(declared, save(model, tmp_path / "w"))
     images = [noise(64, 48, seed) for seed in range(3)] * 12  # more than one batch
     together = encoder.embed(images)
     np.testing.assert_allclose(together[0], encoder.embed(images[:1])[0], atol=1e-5)
@@ -96,6 +108,115 @@ def test_a_classifier_in_the_file_is_passed_over(tmp_path: Path, options: Encode
     image = noise(32, 32)
     found = create("monai-densenet121", options).embed([image])
     np.testing.assert_array_equal(without.embed([image]), found)
+
+
+def small_options(path: Path, model: nn.Module, **told: str) -> EncoderOptions:
+    save_file(model.state_dict(), path / "w", metadata=told)
+    return EncoderOptions(path / "w", device="cpu", threads=1)
+
+
+def test_resnet50_is_the_bare_network_before_its_classifier(tmp_path: Path) -> None:
+    """A file of torchvision's names: no biases in the shortcuts, a classifier."""
+    torch.manual_seed(3)
+    config = small(find("monai-resnet50")).config
+    stages = list(config["layers"]), list(config["planes"])
+    rest: dict[str, Any] = {
+        "spatial_dims": 2,
+        "n_input_channels": 1,
+        "conv1_t_stride": 2,
+        "num_classes": 5,
+    }
+    bare = ResNet("bottleneck", *stages, bias_downsample=False, **rest).eval()
+    image = noise(224, 224)
+    seen: list[torch.Tensor] = []
+    bare.avgpool.register_forward_hook(lambda *found: seen.append(found[-1]))
+    with torch.inference_mode():
+        bare(torch.from_numpy(image.pixels)[None, None].sub(0.5).div(0.25))
+    options = small_options(tmp_path, bare)
+    found = make(small(find("monai-resnet50")), options).embed([image])
+    expected = functional.normalize(seen[0].flatten(1)).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+VIT: dict[str, Any] = {
+    "spatial_dims": 2,
+    "hidden_size": 32,
+    "mlp_dim": 64,
+    "num_layers": 2,
+    "num_heads": 4,
+}
+
+
+def paper_1(image: GrayscaleImage) -> torch.Tensor:
+    """An image of 256 x 256 as the network of paper 1 sees it."""
+    return torch.from_numpy(image.pixels)[None, None].sub(0.5056).div(0.252)
+
+
+def test_the_class_token_is_what_the_head_sees(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    bare = ViT(1, 256, 32, classification=True, num_classes=2, **VIT).eval()
+    image = noise(256, 256)
+    with torch.inference_mode():
+        expected = bare.norm(bare(paper_1(image))[1][-1])[:, 0]
+    found = make(small(find("monai-vit-b32-256")), small_options(tmp_path, bare)).embed([image])
+    np.testing.assert_allclose(found, functional.normalize(expected).numpy(), atol=1e-6)
+
+
+def test_the_mean_of_patches_is_of_a_network_without_class_token(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    bare = ViT(1, 256, 32, classification=False, **VIT).eval()
+    image = noise(256, 256)
+    with torch.inference_mode():
+        expected = bare(paper_1(image))[0].mean(dim=1)
+    declared = small(find("monai-vit-b32-256-mean"))
+    found = make(declared, small_options(tmp_path, bare)).embed([image])
+    np.testing.assert_allclose(found, functional.normalize(expected).numpy(), atol=1e-6)
+    with_token = ViT(1, 256, 32, classification=True, **VIT)
+    with pytest.raises(EncoderError, match="unexpected: cls_token"):
+        make(declared, small_options(tmp_path, with_token))
+
+
+def test_cross_attention_that_older_versions_wrote_is_passed_over(tmp_path: Path) -> None:
+    bare = ViT(1, 256, 32, classification=True, **VIT)
+    declared = small(find("monai-vit-b32-256"))
+    expected = make(declared, small_options(tmp_path, bare)).embed([noise(50, 40)])
+    names = ("norm_cross_attn.weight", "cross_attn.to_q.weight")
+    more = {f"blocks.0.{name}": torch.full((2,), 7.0) for name in names}
+    save_file(bare.state_dict() | more, tmp_path / "w")
+    found = make(declared, EncoderOptions(tmp_path / "w", device="cpu", threads=1))
+    np.testing.assert_array_equal(found.embed([noise(50, 40)]), expected)
+
+
+def test_a_file_tells_a_transformer_its_size_and_channels(tmp_path: Path) -> None:
+    bare = ViT(3, 128, 32, classification=True, **VIT)
+    declared = small(find("monai-vit-b32-256"))
+    told = small_options(tmp_path, bare, size="128", channels="3", mean="0.5", std="0.5")
+    encoder = make(declared, told)
+    assert encoder.embed([noise(50, 40)]).shape == (1, 32)
+    assert "square to 128" in encoder.space.preprocessing
+    with pytest.raises(EncoderError, match="position_embeddings"):
+        make(declared, small_options(tmp_path, bare, size="160", channels="3"))
+
+
+@pytest.mark.parametrize(
+    "told", [{"mean": "0.4"}, {"std": "0.3"}, {"size": "192"}, {"size": "256", "mean": "0.6"}]
+)
+def test_what_a_file_tells_is_in_the_space(tmp_path: Path, told: dict[str, str]) -> None:
+    side = int(told.get("size", "256"))
+    torch.manual_seed(3)
+    bare = ViT(1, side, 32, classification=True, **VIT)
+    declared = small(find("monai-vit-b32-256"))
+    # the digest is left out: a file with other metadata is another file anyway
+    plain = space_of(declared, "").id
+    other = as_told(declared, read_weights(file_of(small_options(tmp_path, bare, **told))))
+    assert space_of(other, "").id != plain
+    same = as_told(declared, read_weights(file_of(small_options(tmp_path, bare))))
+    assert space_of(same, "").id == plain
+
+
+def file_of(options: EncoderOptions) -> WeightsFile:
+    assert options.weights is not None
+    return WeightsFile(options.weights, "")
 
 
 def half(path: Path) -> None:

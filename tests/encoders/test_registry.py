@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from encoders.checked import CheckedEncoder
 from encoders.choice import SLICE_RULE
 from encoders.encoder import EncoderError, EncoderOptions, Prepared
+from encoders.extras import absent
 from encoders.grayscale import WINDOW_RULE
 from encoders.image import GrayscaleImage
-from encoders.registry import create, declarations, missing
+from encoders.registry import create, declarations, find, forms, missing
 from encoders.space import Space
 
 BLANK = GrayscaleImage(np.zeros((8, 8), np.float32))
@@ -42,7 +43,7 @@ class Fixed:
 
 def test_entries_tell_what_is_missing() -> None:
     found = {entry.name: entry for entry in declarations()}
-    assert set(found) >= {"baseline", "monai-densenet121"}
+    assert set(found) >= {"baseline", "biomedclip", "monai-vit-b32-256", "xrv-densenet121-all"}
     assert missing(found["baseline"]) == []
     assert "safetensors file" in missing(found["monai-densenet121"])[0]
     gone = EncoderOptions(weights=Path("absent.safetensors"))
@@ -52,6 +53,26 @@ def test_entries_tell_what_is_missing() -> None:
 def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(EncoderError, match="did you mean monai-densenet121"):
         create("densenet121")
+
+
+@pytest.mark.parametrize("package", ["timm", "open_clip"])
+def test_a_named_encoder_without_its_library_tells_what_to_install(package: str) -> None:
+    if not absent(package):
+        pytest.skip(f"left out: {package} is here")
+    with pytest.raises(EncoderError, match=f"no package {package} .*likeness-node.timm"):
+        find(f"{package}:ViT-B-32")
+
+
+def test_forms_of_names_are_listed() -> None:
+    assert {form.prefix for form in forms()} == {"timm:", "open_clip:"}
+    assert all(form.pattern.startswith(form.prefix) for form in forms())
+
+
+def test_what_to_do_for_weights_that_only_their_package_can_open() -> None:
+    lack = missing(find("xrv-densenet121-chex"))[0]
+    assert "x.models.DenseNet(weights='densenet121-res224-chex').state_dict()" in lack
+    command = lack.split('python -c "')[1].split('"')[0]
+    compile(command, "remedy", "exec")
 
 
 def test_an_encoder_without_its_weights_is_not_made() -> None:

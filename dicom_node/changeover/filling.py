@@ -1,0 +1,255 @@
+"""The wanted space, filled batch by batch: read ahead, embed, write; behind everybody else.
+
+Only the writing, which others wait for, is done at the process' own priority.
+"""
+
+import dataclasses
+import logging
+import os
+from collections.abc import Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Engine
+
+from dicom_node.changeover.progress import ChangeoverProgress
+from dicom_node.changeover.sources import Found, LackingError, Sources, WindowRules
+from dicom_node.identity import SOFTWARE_VERSION
+from dicom_node.making import differences, image_key, make_encoder, summary_of
+from dicom_node.settings import Settings
+from encoders.checked import CheckedEncoder
+from encoders.declaration import Declaration
+from encoders.encoder import EncoderError, Prepared
+from encoders.picture import to_png
+from encoders.registry import find
+from storage import changeover, spaces
+from storage.answer import SpaceSummary
+from storage.changeover import Filled, MissingImage
+from storage.spaces import Maker
+
+log = logging.getLogger(__name__)
+
+LONGEST_PICTURE_SIDE = 512
+MOST_AT_ONCE = 64
+NICENESS = 10
+
+
+@dataclass(frozen=True)
+class Task:
+    """A space to be filled from the one in use, and how its encoder is made."""
+
+    in_use: SpaceSummary
+    wanted: SpaceSummary
+    maker: Maker
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """An image as its network takes it, and what will stand beside its vector."""
+
+    image: MissingImage
+    prepared: Prepared
+    filled: dict[str, Any]
+
+
+@dataclass
+class _Batch:
+    """Images on their way, and why others are not."""
+
+    ready: list[_Ready] = field(default_factory=list)
+    lacking: dict[int, tuple[str, str]] = field(default_factory=dict)
+
+
+class Filling:
+    """One node's work on one task; use it as a context manager.
+
+    Attributes:
+        task: what is done.
+        embedded: how many vectors were written.
+        lacking: reason and SOP Instance UID of images without one, by their rows in the space in
+            use.
+
+    Raises:
+        EncoderError: the encoder cannot be made here, or is of another space.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings, task: Task, *, node: str) -> None:
+        self.task = task
+        self.embedded = 0
+        self.lacking: dict[int, tuple[str, str]] = {}
+        self._engine = engine
+        self._after = 0
+        self._ahead: Future[_Batch] | None = None
+        self._reading = ThreadPoolExecutor(1, "changeover-read")
+        self._embedding = ThreadPoolExecutor(1, "changeover-embed")
+        self._settings = settings
+        self._node = node
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._stack.callback(self._embedding.shutdown)
+        self._stack.callback(self._reading.shutdown)
+        with self._stack:
+            before = _threads()
+            self._reading.submit(_threads).result()  # it starts with its first work
+            self._encoder = self._embedding.submit(_make, self._settings, self.task).result()
+            _step_aside(_threads() - before, idle_only=self._settings.work.receiving_first)
+            declaration = find(self.task.wanted.encoder)
+            rules = WindowRules(self.task.in_use.window_rule, self.task.wanted.window_rule)
+            self._sources = sources = Sources(
+                self._settings, declaration, node=self._node, rules=rules
+            )
+            self._reading.submit(sources.__enter__).result()
+            self._stack.callback(
+                lambda: self._reading.submit(sources.__exit__, None, None, None).result()
+            )
+            self._reader = _Reader(self._encoder, declaration, sources, self.task)
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def again(self) -> None:
+        """From now on the images that were lacking are tried once more."""
+        self._after = 0
+        self.lacking.clear()
+
+    def advance(self) -> bool:
+        """One batch further; False where nothing is left to try.
+
+        Raises:
+            NotInUseError: there is nothing to be filled any more.
+            ChildProcessError: the reading process failed for a reason that is not a file's.
+        """
+        batch = self._ahead or self._read_ahead()
+        if batch is None:
+            return False
+        read = batch.result()
+        self._ahead = self._read_ahead()
+        filled = self._embedding.submit(_embed, self._encoder, read).result()
+        with self._engine.begin() as connection:
+            self.embedded += changeover.fill(
+                connection, in_use=self.task.in_use.id, wanted=self.task.wanted, filled=filled
+            )
+        self.lacking |= read.lacking
+        return True
+
+    def _read_ahead(self) -> "Future[_Batch] | None":
+        with self._engine.connect() as connection:
+            wanted = spaces.wanted(connection)
+            images = changeover.missing(
+                connection,
+                in_use=self.task.in_use.id,
+                wanted=self.task.wanted.id,
+                after=self._after,
+                limit=min(self._encoder.batch, MOST_AT_ONCE),
+            )
+        if not images:
+            return None
+        if wanted is not None:
+            self._sources.busy = ChangeoverProgress.of(wanted).busy(besides=self._node)
+        self._after = images[-1].change
+        return self._reading.submit(self._reader.read, images)
+
+
+def _threads() -> set[int]:
+    """The threads of this process, those of torch among them."""
+    return {int(path.name) for path in Path("/proc/self/task").iterdir()}
+
+
+def _step_aside(threads: Collection[int], *, idle_only: bool) -> None:
+    """Puts threads, and what they start, behind all others.
+
+    They get a tenth of a core that others want as well: with less it would never end on a node
+    that is never idle. ``idle_only`` gives them none of it (``dicom_node.precedence``).
+    """
+    for thread in threads:
+        try:
+            if idle_only:
+                os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+            else:
+                os.setpriority(os.PRIO_PROCESS, thread, NICENESS)
+        except ProcessLookupError:
+            continue  # it ended meanwhile
+        except OSError as fault:
+            log.warning("the changeover does not step aside: %s", fault.strerror)
+
+
+def _make(settings: Settings, task: Task) -> CheckedEncoder:
+    encoder = make_encoder(settings, task.maker)
+    made = summary_of(encoder.space)
+    if made != task.wanted:
+        raise EncoderError(
+            f"encoder {task.maker.name}, made at this node, is of space {made.id} and not of "
+            f"{task.wanted.id}: {differences(task.wanted, made)}"
+        )
+    return encoder
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads and prepares a batch, in the reading thread."""
+
+    encoder: CheckedEncoder
+    declaration: Declaration
+    sources: Sources
+    task: Task
+
+    def read(self, images: Sequence[MissingImage]) -> _Batch:
+        batch = _Batch()
+        for image in images:
+            try:
+                found = self.sources.find(image)
+                key = image_key(image.image.sop_instance_uid, image.image.frame_number)
+                pixels = dataclasses.replace(found.pixels, key=key)
+                prepared = self.encoder.prepare(pixels)
+            except (LackingError, EncoderError) as fault:
+                batch.lacking[image.id] = (str(fault), image.image.sop_instance_uid)
+            else:
+                batch.ready.append(_Ready(image, prepared, self._beside(image, found)))
+        return batch
+
+    def _beside(self, image: MissingImage, found: Found) -> dict[str, Any]:
+        made: dict[str, Any] = {
+            "software": SOFTWARE_VERSION,
+            "encoder": self.declaration.name,
+            "pixels": found.source,
+        }
+        if image.sha256 is not None:
+            made["sha256"] = image.sha256
+        if warning := self.declaration.warning_for(image.image.modality):
+            made["warning"] = warning
+        beside: dict[str, Any] = {"id": image.id, "produced_by": made}
+        if found.is_seen and self.task.in_use.window_rule != self.task.wanted.window_rule:
+            beside["picture"] = to_png(found.pixels, LONGEST_PICTURE_SIDE)
+            told = {**image.image.pixel_rules, "kept_by": self.task.wanted.window_rule}
+            beside["pixel_rules"] = dict(found.pixels.rules) if found.has_rules else told
+        return beside
+
+
+def _embed(encoder: CheckedEncoder, batch: _Batch) -> list[Filled]:
+    """The vectors of a batch; one that fails is tried image by image, to tell whose fault it is."""
+    images = [one.prepared for one in batch.ready]
+    try:
+        vectors = list(encoder.infer(images))
+    except EncoderError as fault:
+        if len(images) > 1:
+            parts = [_Batch([one], batch.lacking) for one in batch.ready]
+            return [filled for part in parts for filled in _embed(encoder, part)]
+        [one] = batch.ready
+        batch.lacking[one.image.id] = (str(fault), one.image.image.sop_instance_uid)
+        return []
+    return [
+        Filled(vector=vector, **one.filled)
+        for one, vector in zip(batch.ready, vectors, strict=True)
+    ]

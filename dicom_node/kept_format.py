@@ -1,0 +1,88 @@
+"""The file of a kept image: as it is, or packed without loss."""
+
+import hashlib
+import json
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encoders.model_ready import Samples
+
+_NUMBERS = 1 << 16
+
+
+class DamagedError(Exception):
+    """A kept file is not what was written; the message says how that shows."""
+
+
+def plain(samples: Samples) -> bytes:
+    """An image as a file, as it is: a line of JSON, then its pixels. It takes no time."""
+    return _file({"shape": samples.shape}, samples.tobytes())
+
+
+def packed(samples: Samples) -> bytes:
+    """An image as a file: a line of JSON, then its gray levels, then its pixels, lossless.
+
+    A windowed CT has some hundred gray levels, so pixels are their numbers. What is compressed is
+    the difference to the pixel before, in the row or in the column, zigzag (0, -1, 1, -2, … as
+    0, 1, 2, 3, …), first all low bytes and then all high ones; by zlib without its search for
+    repetitions, which noise has not (docs/benchmarks.md).
+    """
+    levels, numbers = _numbered(samples)
+    each = [_differences(numbers, axis) for axis in (0, 1)]
+    axis = int(each[1].sum() < each[0].sum())
+    differences = each[axis]
+    low = differences.astype(np.uint8).tobytes()
+    high = (differences >> 8).astype(np.uint8).tobytes()
+    packing = zlib.compressobj(1, memLevel=9, strategy=zlib.Z_RLE)
+    body = b"".join((levels.tobytes(), packing.compress(low), packing.compress(high)))
+    body += packing.flush()
+    return _file({"shape": samples.shape, "levels": len(levels), "axis": axis}, body)
+
+
+def _file(head: dict[str, Any], body: bytes) -> bytes:
+    digest = hashlib.sha256(body).hexdigest()
+    return json.dumps({**head, "sha256": digest}).encode() + b"\n" + body
+
+
+def unpacked(data: bytes) -> Samples:
+    """The image that ``plain`` or ``packed`` wrote.
+
+    Raises:
+        DamagedError: it did not write this.
+    """
+    line, _, body = data.partition(b"\n")
+    try:
+        head: dict[str, Any] = json.loads(line)
+        if head["sha256"] != hashlib.sha256(body).hexdigest():
+            raise DamagedError("its digest is another")
+        return _pixels(head, body)
+    except (ValueError, LookupError, TypeError, zlib.error) as fault:
+        raise DamagedError("its first line is wrong") from fault
+
+
+def _pixels(head: dict[str, Any], body: bytes) -> Samples:
+    if "levels" not in head:
+        return np.frombuffer(body, np.uint16).reshape(head["shape"])
+    levels = np.frombuffer(body, np.uint16, head["levels"])
+    planes = np.frombuffer(zlib.decompress(body[levels.nbytes :]), np.uint8)
+    low, high = planes.reshape(2, *head["shape"])
+    zigzag = low | high.astype(np.uint16) << 8
+    differences = (zigzag >> 1) ^ -(zigzag & 1)
+    return levels[np.add.accumulate(differences, axis=head["axis"], dtype=np.uint16)]
+
+
+def _numbered(samples: Samples) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+    """The gray levels that occur, ascending, and each pixel's number among them."""
+    occurs = np.zeros(_NUMBERS, np.bool_)
+    occurs[samples] = True
+    number_of = np.cumsum(occurs, dtype=np.uint16) - np.uint16(1)
+    return np.flatnonzero(occurs).astype(np.uint16), number_of[samples]
+
+
+def _differences(numbers: NDArray[np.uint16], axis: int) -> NDArray[np.uint16]:
+    """Zigzag differences along an axis, the first to 0; modulo 2**16, so none is too large."""
+    signed = np.diff(numbers, axis=axis, prepend=np.uint16(0)).view(np.int16)
+    return ((signed << 1) ^ (signed >> 15)).view(np.uint16)

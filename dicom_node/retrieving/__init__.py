@@ -1,0 +1,1 @@
+"""Single images back from where they are archived: by C-GET, by C-MOVE, or from Orthanc."""
