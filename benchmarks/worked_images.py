@@ -25,23 +25,22 @@ from storage.embedded import EmbeddedServer
 from storage.migrate import migrate
 from tests.dicom_node.objects import encoded
 
-LARGER = 4
-"""Times as large as the synthetic one an image is, in rows and in columns."""
 NOISE = 12
 """Standard deviation, in stored values: 12 HU in a CT."""
-POLL_S = 0.02
+POLL_S = 0.01
 
 
-def made_images(modality: str, different: int) -> list[Dataset]:
-    """Return different images of a modality, with noise as a scanner has it; 12 of 16 bits.
+def made_images(modality: str, different: int, *, times: int = 4) -> list[Dataset]:
+    """Return different images of a modality, with noise as a scanner has it, in 16-bit cells.
 
-    CT slices are 512 x 512, radiographs 2400 x 2048.
+    They are so many ``times`` as large as the synthetic archive's, in rows and in columns: four
+    times makes CT slices of 512 x 512, and radiographs of 2400 x 2048.
     """
     noise = np.random.default_rng(7)
-    return [_made(modality, number, noise) for number in range(different)]
+    return [_made(modality, number, times, noise) for number in range(different)]
 
 
-def _made(modality: str, number: int, noise: np.random.Generator) -> Dataset:
+def _made(modality: str, number: int, times: int, noise: np.random.Generator) -> Dataset:
     slices = [
         dataset
         for dataset in make_study(number, modality=modality).datasets
@@ -49,8 +48,9 @@ def _made(modality: str, number: int, noise: np.random.Generator) -> Dataset:
     ]
     dataset = slices[len(slices) // 2]
     small = np.frombuffer(dataset.PixelData, "<u2").reshape(dataset.Rows, dataset.Columns)
-    large = np.kron(small, np.ones((LARGER, LARGER)))
-    noisy = np.clip(np.rint(large + noise.normal(0, NOISE, large.shape)), 0, 4095)
+    large = np.kron(small, np.ones((times, times)))
+    most = (1 << dataset.BitsStored) - 1
+    noisy = np.clip(np.rint(large + noise.normal(0, NOISE, large.shape)), 0, most)
     stored: NDArray[np.uint16] = noisy.astype("<u2")
     dataset.Rows, dataset.Columns = stored.shape
     dataset.PixelData = stored.tobytes()
@@ -89,7 +89,7 @@ def seconds_to_work(worker: Worker, loop: WorkerLoop) -> float:
     began = time.perf_counter()
     thread.start()
     try:
-        while _waiting(worker.engine):
+        while loop.in_flight() or _waiting(worker.engine):
             time.sleep(POLL_S)
         return time.perf_counter() - began
     finally:

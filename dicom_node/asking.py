@@ -8,7 +8,6 @@ from sqlalchemy.engine import Connection
 
 from dicom_node import answering
 from dicom_node.making import differences, image_key, make_encoder, summary_of
-from dicom_node.making import encoder_options as encoder_options  # noqa: PLC0414  (re-exported)
 from dicom_node.reading import frame_number, reference_of
 from dicom_node.received import MALFORMED, UnreadableError, study_facts
 from dicom_node.settings import Settings

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from encoders.model_ready import Samples
 
 _NUMBERS = 1 << 16
+_MOST_LEVELS = 1 << 14
 
 
 class DamagedError(Exception):
@@ -25,7 +26,8 @@ def plain(samples: Samples) -> bytes:
 def packed(samples: Samples) -> bytes:
     """An image as a file: a line of JSON, then its gray levels, then its pixels, lossless.
 
-    A windowed CT has some hundred gray levels, so pixels are their numbers. What is compressed is
+    A windowed CT has some hundred gray levels, so pixels are their numbers; where there are too
+    many for that to help, none are listed, and pixels are as they are. What is compressed is
     the difference to the pixel before, in the row or in the column, zigzag (0, -1, 1, -2, … as
     0, 1, 2, 3, …), first all low bytes and then all high ones; by zlib without its search for
     repetitions, which noise has not (docs/benchmarks.md).
@@ -71,15 +73,19 @@ def _pixels(head: dict[str, Any], body: bytes) -> Samples:
     low, high = planes.reshape(2, *head["shape"])
     zigzag = low | high.astype(np.uint16) << 8
     differences = (zigzag >> 1) ^ -(zigzag & 1)
-    return levels[np.add.accumulate(differences, axis=head["axis"], dtype=np.uint16)]
+    numbers = np.add.accumulate(differences, axis=head["axis"], dtype=np.uint16)
+    return levels[numbers] if levels.size else numbers
 
 
 def _numbered(samples: Samples) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-    """The gray levels that occur, ascending, and each pixel's number among them."""
+    """The gray levels that occur, ascending, and each pixel's number among them; or none."""
     occurs = np.zeros(_NUMBERS, np.bool_)
     occurs[samples] = True
+    levels = np.flatnonzero(occurs).astype(np.uint16)
+    if len(levels) > _MOST_LEVELS or 2 * len(levels) > samples.size:
+        return levels[:0], samples
     number_of = np.cumsum(occurs, dtype=np.uint16) - np.uint16(1)
-    return np.flatnonzero(occurs).astype(np.uint16), number_of[samples]
+    return levels, number_of[samples]
 
 
 def _differences(numbers: NDArray[np.uint16], axis: int) -> NDArray[np.uint16]:

@@ -23,7 +23,7 @@ _SHARE = 16
 through again, which takes a second for 100,000 files. Others may be writing here, too."""
 _PLAIN_SHARE = 4
 """Of the bound: more than this is not kept as it is, however busy the node may be."""
-_PLAIN = "plain"
+_PLAIN, _ASIDE = "plain", "aside"
 
 
 @dataclass(frozen=True)
@@ -81,14 +81,17 @@ class KeptImages:
             self._plain_room -= samples.nbytes
 
     def pack_one(self) -> bool:
-        """Packs an image that is kept as it is; False if there is none."""
+        """Packs an image that is kept as it is; False if there is none, or it cannot be done."""
         path = next(_files_in(self._folder / _PLAIN), None)
-        if path is None:
+        samples = None if path is None else self._read(path)
+        if path is None or samples is None:
             return False
-        samples = self._read(path)
-        if samples is not None:
-            self._keep(self._packed(path.name), packed(samples))
-            path.unlink(missing_ok=True)
+        place = self._packed(path.name)
+        with suppress(FileNotFoundError):  # another process took one of them away
+            times = path.stat()
+            if self._keep(place, packed(samples)):
+                os.utime(place, ns=(times.st_atime_ns, times.st_mtime_ns))  # as old as before
+            path.unlink()
             self._plain_room += samples.nbytes
         return True
 
@@ -104,32 +107,34 @@ class KeptImages:
     def _read(self, path: Path) -> Samples | None:
         try:
             return unpacked(path.read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        except DamagedError as fault:
-            log.warning("kept image %s is damaged (%s) and removed", path.name, fault)
-            path.unlink(missing_ok=True)
+        except (DamagedError, OSError) as fault:
+            log.warning("kept image %s is damaged and removed: %s", path.name, fault)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
             return None
 
     def _keep(self, path: Path, data: bytes) -> bool:
         if len(data) > self._most:
             return False
         try:
-            self._make_room(len(data))
-            self._write(path, data)
+            with self._lock:  # or one would count the room that another is about to fill
+                self._make_room(len(data))
+                self._write(path, data)
         except OSError as fault:
             if not self._refused:
                 log.warning("images are not kept for embedding again: %s", fault)
             self._refused = True
-            return False
-        self._refused = False
-        return True
+        else:
+            self._refused = False
+        return not self._refused
 
     def _write(self, path: Path, data: bytes) -> None:
         """Aside first; not synced, for a file that a power cut left half is told by its digest."""
-        for folder in (self._folder, path.parent):
+        aside = self._folder / _ASIDE / f"{os.getpid()}-{threading.get_ident()}"
+        for folder in (self._folder, aside.parent, path.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        aside = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
         try:
             aside.touch(mode=0o600)
             aside.write_bytes(data)
@@ -139,10 +144,9 @@ class KeptImages:
             raise
 
     def _make_room(self, size: int) -> None:
-        with self._lock:
-            if self._room is None or self._room < size:
-                self._room = self._look_through(size)
-            self._room -= size
+        if self._room is None or self._room < size:
+            self._room = self._look_through(size)
+        self._room -= size
 
     def _look_through(self, size: int) -> int:
         """Removes the oldest files if ``size`` bytes more are too many; returns the room for more.
@@ -172,5 +176,5 @@ def _files(folder: Path) -> Iterator[tuple[float, int, Path]]:
 
 
 def _files_in(folder: Path) -> Iterator[Path]:
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, NotADirectoryError):
         yield from folder.iterdir()

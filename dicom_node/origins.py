@@ -7,6 +7,7 @@ from typing import Any
 from dicom_node.identity import SOFTWARE_VERSION
 from dicom_node.in_hand import ReadImage
 from encoders.declaration import Declaration
+from encoders.grayscale import WINDOW_RULE
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,15 @@ class Origins:
     def ct_window(self) -> tuple[float, float] | None:
         """Centre and width in HU that CT is shown in for this encoder; None: in its own."""
         return self._declaration.ct_window
+
+    @property
+    def window_rule(self) -> str:
+        """By which rules images are read for this encoder, as spaces name them.
+
+        One that only looks vectors up says in its space what rules those were made by.
+        """
+        window = self._declaration.ct_window
+        return WINDOW_RULE + (f"; CT at {window[0]:g}/{window[1]:g} HU" if window else "")
 
     def of(self, image: ReadImage) -> Mapping[str, Any]:
         """Versions, digest of the data set, and a warning where one is due, logged once."""

@@ -48,7 +48,7 @@ class Stages:
         readers: how many threads read, each with a process that decodes for it.
         oldest_s: while a study is in flight for longer than this, there is no room for others.
         end: ends the work on studies. Called in the thread that writes.
-        idle: called in that thread when there was nothing to write for a while.
+        idle: called in that thread while no study is in flight, again at once if it says True.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Stages:
         readers: int,
         oldest_s: float,
         end: Callable[[Sequence[StudyInHand]], None],
-        idle: Callable[[], None],
+        idle: Callable[[], bool],
     ) -> None:
         self._worker = worker
         self._readers = readers
@@ -174,17 +174,18 @@ class Stages:
     def _read_images(self, reader: PixelReader) -> None:
         while not self._to_read.is_closed:
             for image in self._to_read.take():
-                read = self._read(image, reader)
-                if read is not None:
-                    self._to_infer.put(dataclasses.replace(image, read=read))
-                else:
-                    self._to_infer.forgo()
-                    self._finish(image.study)
+                self._read_one(image, reader)
+
+    def _read_one(self, image: _Image, reader: PixelReader) -> None:
+        read = None if image.study.is_over else self._read(image, reader)
+        if read is not None:
+            self._to_infer.put(dataclasses.replace(image, read=read))
+        else:
+            self._to_infer.forgo()
+            self._finish(image.study)
 
     def _read(self, image: _Image, reader: PixelReader) -> ReadImage | None:
         study, file = image.study, image.study.chosen.files[image.number]
-        if study.is_over:
-            return None
         found: list[ReadImage] = []
         fault = fault_of(lambda: found.append(self._worker.read(file, reader)))
         if isinstance(fault, PixelError):
@@ -194,13 +195,16 @@ class Stages:
         return found[0] if found else None
 
     def _infer_images(self) -> None:
+        most = self._worker.encoder.batch
         for_more_s = self._worker.settings.encoder.batch_wait_ms / 1000
         while not self._to_infer.is_closed:
-            images = self._to_infer.take(self._worker.encoder.batch, for_more_s=for_more_s)
-            wanted = [image for image in images if not image.study.is_over]
-            together(self._infer_together, wanted, lambda fault, image: image.study.fail(fault))
-            for image in images:
-                self._finish(image.study)
+            self._infer(self._to_infer.take(most, for_more_s=for_more_s))
+
+    def _infer(self, images: Sequence[_Image]) -> None:
+        wanted = [image for image in images if not image.study.is_over]
+        together(self._infer_together, wanted, lambda fault, image: image.study.fail(fault))
+        for image in images:
+            self._finish(image.study)
 
     def _infer_together(self, images: Sequence[_Image]) -> None:
         made = self._worker.infer([image.read for image in images if image.read is not None])
@@ -215,12 +219,20 @@ class Stages:
             self._to_write.put(study)
 
     def _write_studies(self) -> None:
+        wait_s = IDLE_S
         while not self._to_write.is_closed:
-            studies = self._to_write.take(MOST_WRITTEN, first_s=IDLE_S)
+            studies = self._to_write.take(MOST_WRITTEN, first_s=wait_s)
+            wait_s = IDLE_S
             if studies:
                 self._write(studies)
-            elif self._fault is None:
-                self._stop_writing(fault_of(partial(self.between_writes, self._idle)))
+            elif not self._in_flight and self._fault is None and self._do_idly():
+                wait_s = 0.0
+
+    def _do_idly(self) -> bool:
+        has_more: list[bool] = []
+        with self._writing:
+            self._stop_writing(fault_of(lambda: has_more.append(self._idle())))
+        return has_more == [True]
 
     def _write(self, studies: Sequence[StudyInHand]) -> None:
         with self._writing:

@@ -75,7 +75,7 @@ class Worker:
         """
         window = self.origins.ct_window
         ready = reader.read_ready(file.path, file.chosen.frame, ct_window=window)
-        self.kept.put(file.kept_key(self.encoder.space.window_rule), ready.samples)
+        self.kept.put_soon(file.kept_key(self.origins.window_rule), ready.samples)
         image = ready.image(file.key)  # of the middle slice, after LUTs and polarity
         reference = reference_of(file.chosen, ready.rules)
         picture = to_png(image, LONGEST_PICTURE_SIDE)
@@ -106,6 +106,8 @@ class Worker:
                 if study.has_reasons:
                     study_work.keep_reasons(connection, study.row, study.left_out())
 
+        if not studies:
+            return []
         with self.writing() as connection:
             self.index.catch_up(connection)
             asked = answering.to_be_answered(connection, jobs_of(studies), self.settings)
@@ -115,6 +117,7 @@ class Worker:
     def answer(self, study: StudyInHand) -> None:
         """Answers whoever sent a study that was written."""
         with self.writing() as connection:
+            self.index.catch_up(connection)
             answering.answer_senders(  # search, report, queue the sends
                 connection,
                 study.record,

@@ -61,7 +61,7 @@ class WorkerLoop:
             readers=self._settings.encoder.readers or default_readers(),
             oldest_s=self._settings.work.lease_s / 2,
             end=self._end,
-            idle=self._save_if_worth_it,
+            idle=self._idle,
         )
 
     def __enter__(self) -> "WorkerLoop":
@@ -93,6 +93,10 @@ class WorkerLoop:
             raise
         self._give_back()
         self._stages.between_writes(self._save)
+
+    def in_flight(self) -> int:
+        """How many studies are being worked."""
+        return len(self._stages.in_flight())
 
     def work_next(self) -> bool:
         """Claims one job and works it to its end; False if none was due."""
@@ -214,6 +218,11 @@ class WorkerLoop:
                 JOBS.release(connection, node=self._worker.node, died=False)
         except OUTAGES as fault:  # the next worker finds them
             log.warning("jobs could not be given back: %s", fault)
+
+    def _idle(self) -> bool:
+        """What can wait; True if there is more of it."""
+        self._save_if_worth_it()
+        return self._worker.kept.pack_one()
 
     def _save_if_worth_it(self) -> None:
         index = self._worker.index

@@ -74,7 +74,7 @@ def _work(tether: Tether, settings: Settings, database_url: str) -> None:
 
     encoder, left_space = None, ""
     try:
-        encoder = _ready_with(start, tether)
+        encoder = ready_with(start, tether)
     except MustEmbedAgainError as waits:
         log.warning("the worker waits: %s", waits)
         left_space = waits.in_use
@@ -115,7 +115,7 @@ class _Engines:
         return self.engine
 
 
-def _ready_with(start: Callable[[], CheckedEncoder], tether: Tether) -> CheckedEncoder | None:
+def ready_with(start: Callable[[], CheckedEncoder], tether: Tether) -> CheckedEncoder | None:
     """The encoder, once the node knows that there will be one; None if there is none.
 
     Which one it is stands in the database. The node has reached that before; should it be away

@@ -36,7 +36,7 @@ class Preprocessing:
         filter: of the resize, with antialiasing on the way down.
         eight_bits: whether gray levels are rounded to 256 before and after the resize, which then
             is Pillow's: so do the libraries whose networks were trained on 8-bit pictures. Without
-            it the resize is torch's, in floating point.
+            it the resize is in floating point.
         fill: where the picture stands in the square, and the rest is 0: ``centre`` or ``corner``
             (upper left). Zero comes before the statistics, unless ``fill_last``.
         fill_last: the rest is 0 in the network's input.
@@ -71,7 +71,7 @@ class Preprocessing:
         """For the Space: every number that changes the input, and only those."""
         parts = [f"{self.resize} to {self.resize_to or self.size}", self.filter]
         if self.filter != "gaussian":
-            parts.append("8 bits, Pillow" if self.eight_bits else "torch, antialias")
+            parts.append("8 bits" if self.eight_bits else "floating point")
         if self.resize == "longest side":
             parts.append(f"filled up from {self.fill}{' after statistics' * self.fill_last}")
         parts.append(f"centre crop {self.size}{', to even' * (self.crop == 'to even')}")

@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import os
 
 from encoders import extras
 from encoders.catalogue import (
@@ -81,6 +82,9 @@ def make(declaration: Declaration, options: EncoderOptions) -> CheckedEncoder:
     lacks = missing(declaration, options)
     if lacks:
         raise EncoderError(f"encoder {declaration.name} lacks {'; '.join(lacks)}")
+    # Read when torch is loaded. Its threads wait at each layer for one whose core is taken, and
+    # would else spin there, on the cores that the decoders need (docs/benchmarks.md).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for package, wanted in declaration.packages.items():
         extras.imported(package, wanted)
     # imported only now: to list encoders needs no torch

@@ -250,16 +250,18 @@ def retire_surplus(connection: Connection, *, in_use: str, wanted: str) -> int:
     Raises:
         NotInUseError: there is nothing to be filled any more.
     """
+    found = _some_surplus(connection, in_use, wanted)  # seconds in a large archive: no lock yet
+    if not found:
+        return 0
     _begin(connection, in_use, wanted)
-    return _retire_surplus(connection, in_use, wanted)
+    still = select(_To.id).where(*_surplus(in_use, wanted), _To.id == func.any(found))
+    embeddings.retire(connection, wanted, Embedding.id.in_(still))
+    return len(found)
 
 
-def _retire_surplus(connection: Connection, in_use: str, wanted: str) -> int:
+def _some_surplus(connection: Connection, in_use: str, wanted: str) -> list[int]:
     some = select(_To.id).where(*_surplus(in_use, wanted)).limit(SURPLUS_AT_ONCE)
-    ids = list(connection.execute(some).scalars())
-    if ids:
-        embeddings.retire(connection, wanted, Embedding.id == func.any(ids))
-    return len(ids)
+    return list(connection.execute(some).scalars())
 
 
 def switch(connection: Connection, space: SpaceSummary, *, incomplete: bool = False) -> Gap:
@@ -277,8 +279,8 @@ def switch(connection: Connection, space: SpaceSummary, *, incomplete: bool = Fa
     found = gap(connection, in_use=before.id, wanted=space.id)
     if found.missing and not incomplete:
         return found
-    while _retire_surplus(connection, before.id, space.id):
-        pass
+    while some := _some_surplus(connection, before.id, space.id):
+        embeddings.retire(connection, space.id, Embedding.id == func.any(some))
     spaces.use(connection, space)
     _leave_behind(connection, before.id, space.id)
     return found

@@ -6,18 +6,20 @@ Only the writing, which others wait for, is done at the process' own priority.
 import dataclasses
 import logging
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import Engine
 
-from dicom_node.changeover.progress import ChangeoverProgress
+from dicom_node.changeover.progress import ChangeoverProgress, Reasons
 from dicom_node.changeover.sources import Found, LackingError, Sources, WindowRules
+from dicom_node.faults import fault_of, together
 from dicom_node.identity import SOFTWARE_VERSION
 from dicom_node.making import differences, image_key, make_encoder, summary_of
 from dicom_node.settings import Settings
@@ -36,6 +38,8 @@ log = logging.getLogger(__name__)
 LONGEST_PICTURE_SIDE = 512
 MOST_AT_ONCE = 64
 NICENESS = 10
+
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,15 @@ class _Batch:
     """Images on their way, and why others are not."""
 
     ready: list[_Ready] = field(default_factory=list)
-    lacking: dict[int, tuple[str, str]] = field(default_factory=dict)
+    lacking: list[tuple[str, str]] = field(default_factory=list)
+
+    def lack(self, fault: Exception, image: MissingImage) -> None:
+        """Notes why an image has no vector; what nobody foresaw is logged, too."""
+        reason = str(fault)
+        if not isinstance(fault, (LackingError, EncoderError)):
+            reason = f"{type(fault).__name__}: {fault}"
+            log.error("image %s failed", image.image.sop_instance_uid, exc_info=fault)
+        self.lacking.append((reason, image.image.sop_instance_uid))
 
 
 class Filling:
@@ -70,8 +82,7 @@ class Filling:
     Attributes:
         task: what is done.
         embedded: how many vectors were written.
-        lacking: reason and SOP Instance UID of images without one, by their rows in the space in
-            use.
+        lacking: why others were not.
 
     Raises:
         EncoderError: the encoder cannot be made here, or is of another space.
@@ -80,7 +91,7 @@ class Filling:
     def __init__(self, engine: Engine, settings: Settings, task: Task, *, node: str) -> None:
         self.task = task
         self.embedded = 0
-        self.lacking: dict[int, tuple[str, str]] = {}
+        self.lacking = Reasons()
         self._engine = engine
         self._after = 0
         self._ahead: Future[_Batch] | None = None
@@ -141,8 +152,13 @@ class Filling:
             self.embedded += changeover.fill(
                 connection, in_use=self.task.in_use.id, wanted=self.task.wanted, filled=filled
             )
-        self.lacking |= read.lacking
+        for reason, uid in read.lacking:
+            self.lacking.add(reason, uid)
         return True
+
+    def behind(self, work: Callable[[], Done]) -> Done:
+        """Does some other work behind everybody else."""
+        return self._embedding.submit(work).result()
 
     def _read_ahead(self) -> "Future[_Batch] | None":
         with self._engine.connect() as connection:
@@ -208,16 +224,18 @@ class _Reader:
     def read(self, images: Sequence[MissingImage]) -> _Batch:
         batch = _Batch()
         for image in images:
-            try:
-                found = self.sources.find(image)
-                key = image_key(image.image.sop_instance_uid, image.image.frame_number)
-                pixels = dataclasses.replace(found.pixels, key=key)
-                prepared = self.encoder.prepare(pixels)
-            except (LackingError, EncoderError) as fault:
-                batch.lacking[image.id] = (str(fault), image.image.sop_instance_uid)
-            else:
-                batch.ready.append(_Ready(image, prepared, self._beside(image, found)))
+            fault = fault_of(partial(self._read, image, batch))
+            if isinstance(fault, OSError):  # the disk, or the process that reads
+                raise fault
+            if fault is not None:
+                batch.lack(fault, image)
         return batch
+
+    def _read(self, image: MissingImage, batch: _Batch) -> None:
+        found = self.sources.find(image)
+        key = image_key(image.image.sop_instance_uid, image.image.frame_number)
+        prepared = self.encoder.prepare(dataclasses.replace(found.pixels, key=key))
+        batch.ready.append(_Ready(image, prepared, self._beside(image, found)))
 
     def _beside(self, image: MissingImage, found: Found) -> dict[str, Any]:
         made: dict[str, Any] = {
@@ -238,18 +256,25 @@ class _Reader:
 
 
 def _embed(encoder: CheckedEncoder, batch: _Batch) -> list[Filled]:
-    """The vectors of a batch; one that fails is tried image by image, to tell whose fault it is."""
-    images = [one.prepared for one in batch.ready]
-    try:
-        vectors = list(encoder.infer(images))
-    except EncoderError as fault:
-        if len(images) > 1:
-            parts = [_Batch([one], batch.lacking) for one in batch.ready]
-            return [filled for part in parts for filled in _embed(encoder, part)]
-        [one] = batch.ready
-        batch.lacking[one.image.id] = (str(fault), one.image.image.sop_instance_uid)
-        return []
-    return [
-        Filled(vector=vector, **one.filled)
-        for one, vector in zip(batch.ready, vectors, strict=True)
-    ]
+    """The vectors of a batch; one that fails is tried image by image, to tell whose fault it is.
+
+    Raises:
+        Exception: every image fails by an unexpected fault, so that none of them is to blame: a
+            lost GPU comes back to another process.
+    """
+    filled: list[Filled] = []
+    unexpected: list[Exception] = []
+
+    def infer(ready: Sequence[_Ready]) -> None:
+        vectors = encoder.infer([one.prepared for one in ready])
+        filled.extend(Filled(vector=v, **one.filled) for one, v in zip(ready, vectors, strict=True))
+
+    def blame(fault: Exception, one: _Ready) -> None:
+        batch.lack(fault, one.image)
+        if not isinstance(fault, EncoderError):
+            unexpected.append(fault)
+
+    together(infer, batch.ready, blame)
+    if len(unexpected) == len(batch.ready) > 1:
+        raise unexpected[0]
+    return filled

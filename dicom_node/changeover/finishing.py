@@ -3,12 +3,13 @@
 import logging
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import Connection
 
 from dicom_node import asking
-from dicom_node.changeover.filling import Task
+from dicom_node.changeover.filling import Filling, Task
 from dicom_node.changeover.progress import ChangeoverProgress, tell_overlap
 from dicom_node.settings import Settings
 from storage import changeover, embeddings, overlap, spaces
@@ -22,11 +23,13 @@ log = logging.getLogger(__name__)
 class Finisher:
     """What is left to do once nothing is missing; for one node, and one task."""
 
-    def __init__(self, engine: Engine, settings: Settings, task: Task) -> None:
+    def __init__(self, engine: Engine, settings: Settings, filling: Filling) -> None:
         self._engine = engine
         self._settings = settings
-        self._task = task
+        self._filling = filling
+        self._task = filling.task
         self._saved = -1
+        self._compared = False
         self._hindered = ""
 
     def finish(self) -> bool:
@@ -34,7 +37,7 @@ class Finisher:
 
         One node at a time compares and switches.
         """
-        self._save_snapshot()
+        self._filling.behind(self._save_snapshot)
         with self._engine.begin() as turn:
             if not _is_our_turn(turn):
                 return False
@@ -43,8 +46,9 @@ class Finisher:
             if wanted is None or wanted.id != self._task.wanted.id:
                 return False
             told = ChangeoverProgress.of(wanted)
-            if told.overlap is None:
-                compare(self._engine, self._settings, self._task)
+            if told.overlap is None and not self._compared:
+                self._compared = True  # where too few studies are compared, nothing is told
+                self._filling.behind(partial(compare, self._engine, self._settings, self._task))
             return (
                 told.switch and self._nobody_is_hindered(told) and switch(self._engine, self._task)
             )

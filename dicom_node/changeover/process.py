@@ -9,6 +9,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic
 from types import TracebackType
@@ -19,7 +20,7 @@ from sqlalchemy.engine import Connection
 
 from dicom_node.changeover.filling import Filling, Task
 from dicom_node.changeover.finishing import Finisher, forget_stale_snapshot
-from dicom_node.changeover.progress import NodeProgress, summed_up, tell_counts, tell_node
+from dicom_node.changeover.progress import NodeProgress, tell_counts, tell_node
 from dicom_node.child_process import Tether, die_with_parent
 from dicom_node.identity import device_uid
 from dicom_node.logs import configure_logging
@@ -34,7 +35,8 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 TELL_S = 1.0
-FAULT_TOLD_S = 60.0
+TOLD_AGAIN_S = 60.0
+"""How often a node says once more what it said, to show that it is there."""
 PACE_S = 30.0
 MOST_SEEN = 1000
 AGAIN_S = 300.0
@@ -175,7 +177,7 @@ class _Faulty:
         """Writes it down."""
         said = NodeProgress(at=_now(), fault=self._fault)
         tell_node(self._engine, self._task.wanted.id, self._node, said)
-        self._tell_at = monotonic() + FAULT_TOLD_S
+        self._tell_at = monotonic() + TOLD_AGAIN_S
 
 
 class _Part:
@@ -185,10 +187,11 @@ class _Part:
         self.filling = filling
         self._engine = engine
         self._node = node
-        self._finisher = Finisher(engine, settings, filling.task)
+        self._finisher = Finisher(engine, settings, filling)
         self._pace = _Pace()
         self._again_at = monotonic() + AGAIN_S
-        self._tell_at = self._count_at = 0.0
+        self._said: NodeProgress | None = None
+        self._tell_at = self._tell_again_at = self._count_at = 0.0
 
     def advance(self, wait: Callable[[float], object]) -> None:
         """One batch; at the end a look at what is left, and the switch if nothing is."""
@@ -199,7 +202,7 @@ class _Part:
             return
         began = monotonic()
         gap = self._look()
-        if gap.missing or gap.surplus or not self._finisher.finish():
+        if gap.missing or not self._finisher.finish():
             if monotonic() > self._again_at:
                 self._again_at = monotonic() + AGAIN_S
                 self.filling.again()
@@ -207,14 +210,13 @@ class _Part:
             wait(max(LOOK_S, 10 * (monotonic() - began)))
 
     def _look(self) -> Gap:
-        task = self.filling.task
-        while True:
+        gap, task = self._counted(), self.filling.task
+        left = gap.surplus
+        while left:
             with self._engine.begin() as connection:
-                if not changeover.retire_surplus(
+                left = changeover.retire_surplus(
                     connection, in_use=task.in_use.id, wanted=task.wanted.id
-                ):
-                    break
-        gap = self._counted()
+                )
         if not gap.missing:
             self.filling.lacking.clear()
         self._tell(at_end=True)
@@ -232,14 +234,18 @@ class _Part:
         if monotonic() > self._count_at:
             self._counted()
         said = NodeProgress(
-            at=_now(),
+            at="",
             embedded=self.filling.embedded,
             per_s=0.0 if at_end else self._pace.per_s,
-            lacking=summed_up(self.filling.lacking.values()),
+            lacking=self.filling.lacking.told(),
             at_end=at_end,
         )
-        tell_node(self._engine, self.filling.task.wanted.id, self._node, said)
-        self._tell_at = monotonic() + TELL_S
+        if said == self._said and monotonic() < self._tell_again_at:
+            return
+        told = replace(said, at=_now())
+        tell_node(self._engine, self.filling.task.wanted.id, self._node, told)
+        self._said, self._tell_at = said, monotonic() + TELL_S
+        self._tell_again_at = monotonic() + TOLD_AGAIN_S
 
 
 class _Pace:

@@ -6,8 +6,8 @@ by device UID, what each node says of its part. That of a space in use holds und
 the worker of a node waits.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -18,6 +18,7 @@ from storage.overlap import Overlap
 from storage.spaces import KnownSpace, Progress
 
 MOST_REASONS = 20
+OTHER_REASONS = "for other reasons"
 SILENT = timedelta(minutes=5)
 """A node that works tells something at least so often."""
 
@@ -137,14 +138,26 @@ class ChangeoverProgress:
         return bool(running) and all(node.at_end or node.fault for node in running)
 
 
-def summed_up(lacking: Collection[tuple[str, str]]) -> tuple[Lack, ...]:
-    """Reasons with how often each was given, the commonest first; (reason, SOP Instance UID)."""
-    found: dict[str, Lack] = {}
-    for reason, uid in lacking:
-        before = found.get(reason, Lack(reason, 0, uid))
-        found[reason] = Lack(reason, before.count + 1, before.example)
-    ordered = sorted(found.values(), key=lambda lack: (-lack.count, lack.reason))
-    return tuple(ordered[:MOST_REASONS])
+class Reasons:
+    """Why images cannot be embedded, counted: there may be a million, and few reasons."""
+
+    def __init__(self) -> None:
+        self._lacks: dict[str, Lack] = {}
+
+    def add(self, reason: str, sop_instance_uid: str) -> None:
+        """One more image."""
+        is_one_too_many = len(self._lacks) >= MOST_REASONS and reason not in self._lacks
+        told = OTHER_REASONS if is_one_too_many else reason
+        before = self._lacks.get(told, Lack(told, 0, sop_instance_uid))
+        self._lacks[told] = replace(before, count=before.count + 1)
+
+    def clear(self) -> None:
+        """Forgets them all."""
+        self._lacks.clear()
+
+    def told(self) -> tuple[Lack, ...]:
+        """The commonest first."""
+        return tuple(sorted(self._lacks.values(), key=lambda lack: (-lack.count, lack.reason)))
 
 
 def tell_node(engine: Engine, space_id: str, node: str, said: NodeProgress) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sqlalchemy import Engine, text
 
 from dicom_node.changeover import finishing
@@ -14,6 +15,7 @@ from dicom_node.changeover.progress import ChangeoverProgress
 from dicom_node.making import make_encoder, summary_of
 from dicom_node.settings import Settings
 from dicom_node.verification import verify
+from encoders.baseline import describe
 from storage import embeddings, studies
 from storage.answer import SpaceSummary
 from storage.changeover import Gap
@@ -293,3 +295,41 @@ def test_an_image_whose_new_bytes_are_not_worked_yet_is_done_from_the_kept_one(
     want(node.engine, space, BASELINE, switch=False)
     _fill(node)
     assert vectors(node.engine, space.id, 0) == before
+
+
+def test_a_fault_that_nobody_foresaw_costs_its_image_only(
+    node: WorkedNode, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    space = become_older(node.engine)
+    want(node.engine, space, BASELINE)
+    left = [ZeroDivisionError("of ours")]
+
+    def failing(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        if left:
+            raise left.pop()
+        return describe(pixels)
+
+    monkeypatch.setattr("encoders.baseline_encoder.describe", failing)
+    _fill(node)
+    assert gap(node.engine, space.id).missing == 1
+    [lack] = _progress(node.engine).lacking
+    assert lack.reason == "ZeroDivisionError: of ours"
+    assert "Traceback" in caplog.text
+
+
+def test_what_was_lacking_is_tried_again_after_a_while(
+    node: WorkedNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dicom_node.changeover.process.AGAIN_S", 0.0)
+    space = become_older(node.engine)
+    folder = node.worker.settings.kept_images_folder
+    node.sweep(keep_days=0)
+    aside = folder.rename(folder.with_name("aside"))
+    want(node.engine, space, BASELINE)
+    with Changeover(node.engine, node.worker.settings, node=node.worker.node) as changing:
+        for _ in range(3):
+            changing.round(lambda _: None)
+        assert gap(node.engine, space.id).missing == COUNT
+        aside.rename(folder)
+        wait_until(lambda: not changing.round(lambda _: None), "the switch")
+    assert used(node.engine).id == space.id

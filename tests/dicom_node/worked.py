@@ -1,15 +1,20 @@
 """A node's working half in this process: what it received is recorded, closed and worked."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from sqlalchemy import Engine, Row, text
 
+from dicom_node.making import summary_of
 from dicom_node.received import read_received
 from dicom_node.retention import Retention
 from dicom_node.settings import Peer, Settings, SpoolSettings
@@ -17,7 +22,11 @@ from dicom_node.spool import file_meta
 from dicom_node.worker import Worker
 from dicom_node.worker_loop import WorkerLoop
 from dicom_node.worker_process import start_worker
-from storage import embeddings, reports, studies
+from encoders.baseline_encoder import BaselineEncoder
+from encoders.checked import CheckedEncoder
+from encoders.encoder import Encoder, Prepared
+from encoders.image import GrayscaleImage
+from storage import embeddings, reports, spaces, studies
 from storage.queue import JOBS
 from storage.studies import Recorded
 from tests.dicom_node.objects import STUDY, encoded, radiograph
@@ -65,6 +74,22 @@ class WorkedNode:
         assert job is not None
         return job
 
+    def queue(self, *uids: str, calling: str = "PACS") -> None:
+        """Receives single-image studies of as many patients, and closes them."""
+        for uid in uids:
+            self.receive(radiograph(f"{uid}.1.1", study=uid, PatientID=uid), calling)
+        self.close(*uids)
+
+    def jobs(self) -> list[tuple[str, int]]:
+        """State and tries of each job, in their order."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(text("SELECT state, attempts FROM jobs ORDER BY id"))
+            return [(row.state, row.attempts) for row in rows]
+
+    def is_done(self) -> bool:
+        """Whether every job was worked to a good end."""
+        return {state for state, _ in self.jobs()} == {"done"}
+
     def work(self, *uids: str) -> None:
         """Closes studies and works until nothing is left to do."""
         self.close(*uids)
@@ -105,11 +130,72 @@ class WorkedNode:
 
 
 @contextmanager
-def worked_node(engine: Engine, folder: Path, *peers: Peer) -> Iterator[WorkedNode]:
-    """A node with its data in ``folder``, for as long as the block lasts."""
-    worker = start_worker(engine, Settings(data_folder=folder, peers=peers or PEERS))
+def worked_node(
+    engine: Engine,
+    folder: Path,
+    *peers: Peer,
+    encoder: Encoder | None = None,
+    sections: Mapping[str, Any] = MappingProxyType({}),
+) -> Iterator[WorkedNode]:
+    """A node with its data in ``folder``, for as long as the block lasts.
+
+    Its encoder is that of the settings where none is given; ``sections`` are settings, too.
+    """
+    asked = Settings(data_folder=folder, peers=peers or PEERS, **sections)
+    checked = None if encoder is None else CheckedEncoder(encoder)
+    if checked is not None:
+        with engine.begin() as connection:
+            spaces.use(connection, summary_of(checked.space))
+    worker = start_worker(engine, asked, checked)
     with WorkerLoop(worker) as loop:
         yield WorkedNode(engine, worker, loop)
+
+
+@contextmanager
+def running(run: Callable[[threading.Event], None]) -> Iterator[threading.Event]:
+    """Runs in a thread of its own until the block ends, or the event that it gets is set."""
+    stop = threading.Event()
+    thread = threading.Thread(target=run, args=(stop,))
+    thread.start()
+    try:
+        yield stop
+        assert stop.is_set() or thread.is_alive(), "it ended before it was told to"
+    finally:
+        stop.set()
+        thread.join()
+
+
+class WatchedEncoder(BaselineEncoder):
+    """The baseline, whose forward passes wait while ``gate`` is not set, and are counted.
+
+    Attributes:
+        batch: images in one forward pass, at most.
+        prepared: the keys of images that were prepared.
+        batches: how many images each forward pass had.
+        poisons: keys of images whose vectors are not finite.
+    """
+
+    def __init__(self, batch: int = 64) -> None:
+        self.batch = batch
+        self.gate = threading.Event()
+        self.prepared: list[str] = []
+        self.batches: list[int] = []
+        self.poisons: set[str] = set()
+        self.gate.set()
+
+    def prepare(self, image: GrayscaleImage) -> Prepared:
+        """The descriptor, or no numbers at all."""
+        found = super().prepare(image)
+        if image.key:  # the one that warms up has none
+            self.prepared.append(image.key)
+        return np.full_like(found, np.nan) if image.key in self.poisons else found
+
+    def infer(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
+        """The descriptors, once the gate is open."""
+        if self.prepared:
+            self.batches.append(len(prepared))
+        assert self.gate.wait(60), "nobody opened the gate"
+        return super().infer(prepared)
 
 
 def ct_slice(z: float, *, study: str = STUDY, **attributes: Any) -> Dataset:

@@ -1,6 +1,10 @@
 """The archive embedded by another encoder and changed over to it, while questions are answered."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +14,41 @@ import pytest
 from pydicom.dataset import Dataset
 from sqlalchemy import Engine, text
 
+from dicom_node.settings_file import load_settings
 from evaluation.synthetic import make_study
+from storage import studies
 from tests.conftest import find_free_port
-from tests.dicom_node.changeover_archive import image
+from tests.dicom_node.changeover_archive import become_older, image, lay, npz, wanted
 from tests.dicom_node.objects import written
 from tests.encoders.test_monai_nets import network, save
 from tests.end_to_end.http_asker import HttpAsker
 from tests.end_to_end.running import INDEXED_CALLER, Node, node_in
 from tests.waiting import wait_until
 
-NETWORK = "monai-densenet121"
+DEFAULT = "baseline"
+
+
+@dataclass(frozen=True)
+class Case:
+    """An archive of one image in each study, and the encoder that it changes over to."""
+
+    count: int
+    make: Callable[[int], Dataset]
+    name: str
+    weights: Callable[[Path], Path]
+
+
+def _synthetic(number: int) -> Dataset:
+    return make_study(number, modality="DX").datasets[0]
+
+
+def _network(folder: Path) -> Path:
+    save(network(), folder / "w.safetensors", {"size": "64"})
+    return folder / "w.safetensors"
+
+
+QUICK = Case(150, image, "precomputed", lambda folder: npz(folder / "v.npz", range(151), 32))
+FULL = Case(2000, _synthetic, "monai-densenet121", _network)
 
 
 @pytest.fixture
@@ -28,14 +57,6 @@ def node(tmp_path: Path, database_url: str) -> Iterator[Node]:
     extra = f"database_url = '{database_url}'\nencoder = {{batch = 4}}"
     with node_in(tmp_path, extra=extra, http_port=find_free_port()) as made:
         yield made
-
-
-def _small(number: int) -> list[Dataset]:
-    return [image(number)]
-
-
-def _synthetic(number: int) -> list[Dataset]:
-    return list(make_study(number, modality="DX").datasets[:1])
 
 
 def _store(node: Node, folder: Path, made: Sequence[Dataset]) -> list[str]:
@@ -49,12 +70,13 @@ def _store(node: Node, folder: Path, made: Sequence[Dataset]) -> list[str]:
 
 def _asker(node: Node, uids: Sequence[str]) -> HttpAsker:
     made = node.likeness("token", "create", "asker", "--scope", "read")
-    port = next(
-        int(line.split("=")[1])
-        for line in node.settings.read_text().split("[http]")[1].splitlines()
-        if line.startswith("port")
-    )
-    return HttpAsker(port, made.stdout.strip(), uids)
+    return HttpAsker(_http_port(node), made.stdout.strip(), uids)
+
+
+def _http_port(node: Node) -> int:
+    port = load_settings(node.settings, {}).http.port
+    assert port is not None
+    return port
 
 
 def _count(engine: Engine, rows: str, **values: Any) -> int:
@@ -63,10 +85,27 @@ def _count(engine: Engine, rows: str, **values: Any) -> int:
         return int(found.scalar_one())
 
 
-def _in_new_space(engine: Engine) -> int:
-    wanted = "(SELECT id FROM spaces WHERE maker ->> 'name' = :name)"
-    live = f"embeddings WHERE retired_at IS NULL AND space_id = {wanted}"
-    return _count(engine, live, name=NETWORK)
+def _embedded(engine: Engine, name: str) -> int:
+    """How many vectors the spaces of an encoder hold."""
+    of = "(SELECT id FROM spaces WHERE maker ->> 'name' = :name)"
+    return _count(engine, f"embeddings WHERE retired_at IS NULL AND space_id IN {of}", name=name)
+
+
+@contextmanager
+def _slowly(engine: Engine) -> Iterator[None]:
+    """Vectors enter one in thirty milliseconds, so that there is a middle to be killed in."""
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN PERFORM pg_sleep(0.03); RETURN NEW; END $$; "
+                "CREATE TRIGGER slowly BEFORE INSERT ON embeddings FOR EACH ROW "
+                "EXECUTE FUNCTION slowly()"
+            )
+        )
+    yield
+    with engine.begin() as connection:
+        connection.execute(text("DROP TRIGGER slowly ON embeddings"))
 
 
 def _verified(node: Node) -> None:
@@ -88,56 +127,71 @@ def _children(node: Node) -> set[int]:
 
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize(
-    ("count", "make"), [(150, _small), pytest.param(2000, _synthetic, marks=pytest.mark.long)]
+    "case", [QUICK, pytest.param(FULL, marks=pytest.mark.long)], ids=["quick", "full"]
 )
 def test_no_question_fails_while_the_archive_changes_over(
-    node: Node, engine: Engine, tmp_path: Path, count: int, make: Callable[[int], list[Dataset]]
+    node: Node, engine: Engine, tmp_path: Path, case: Case
 ) -> None:
-    """From the baseline to a network and back; killed in the middle, alone and with its node."""
-    save(network(), tmp_path / "w.safetensors", {"size": "64"})
+    """And back; killed in the middle, the process alone and then the whole node."""
+    weights = case.weights(tmp_path)
     node.start()
-    uids = _store(node, tmp_path / "archive", [one for n in range(count) for one in make(n)])
-    node.wait_until_worked(count, 2 * count)
+    uids = _store(node, tmp_path / "archive", [case.make(n) for n in range(case.count)])
+    node.wait_until_worked(case.count, 2 * case.count)
     _verified(node)
     with _asker(node, uids) as asker:
         wait_until(lambda: asker.answers, "the first answer")
-        before = _children(node)
-        added = node.likeness(
-            *("encoders", "add", NETWORK, "--weights", str(tmp_path / "w.safetensors")), "--no-wait"
-        )
-        assert added.returncode == 0, added.stderr
-        wait_until(lambda: _in_new_space(engine) > count // 10, "a tenth to be embedded", 300)
-        _kill_changeover(node, before)
-        late = _store(node, tmp_path / "late", make(count))
-        wait_until(lambda: _in_new_space(engine) > count // 3, "a third to be embedded", 300)
-        with asker.silent():
-            node.kill_all()
-            assert 0 < _in_new_space(engine) < count
-            node.start()
-        _verified(node)
-        wait_until(lambda: NETWORK in _encoders(asker), "an answer in the new space", 2 * count)
-        node.wait_until_worked(count + 1)
+        with _slowly(engine):
+            before = _children(node)
+            _add(node, case.name, "--weights", str(weights), "--no-wait")
+            _wait_for(engine, case, 0.1)
+            _kill_changeover(node, before)
+            _store(node, tmp_path / "late", [case.make(case.count)])
+            _wait_for(engine, case, 0.3)
+            with asker.silent():
+                node.kill_all()
+                assert 0 < _embedded(engine, case.name) < case.count
+                node.start()
+            _verified(node)
+        _wait_for_answers(asker, case.name)
+        node.wait_until_worked(case.count + 1)
         _verified(node)
         made = _count(engine, "embeddings")
-        back = node.likeness("encoders", "add", "baseline")
-        assert back.returncode == 0, back.stderr
-        answers = len(asker.answers)
-        wait_until(lambda: len(asker.answers) > answers + 5, "answers in the old space")
+        _add(node, DEFAULT)
+        _wait_for_answers(asker, DEFAULT)
     assert asker.failures == []
-    assert _encoders(asker) == {"baseline", NETWORK}
-    assert [asker.answers[n]["encoder"] for n in (0, -1)] == ["baseline", "baseline"]
+    assert _encoders(asker) == [DEFAULT, case.name, DEFAULT]
     assert _count(engine, "embeddings") == made
-    assert node.status()["studies"] == {"indexed": count + 1}
-    assert _in_new_space(engine) == count + len(late)
-    assert {line.split(" ERROR ")[1] for line in node.log.splitlines() if " ERROR " in line} == {
-        "dicom_node.child_process: the changeover died (exit code -9)"
-    }
+    assert _embedded(engine, case.name) == _embedded(engine, DEFAULT) == case.count + 1
+    assert node.status()["studies"] == {"indexed": case.count + 1}
+    assert _errors(node) == {"dicom_node.child_process: the changeover died (exit code -9)"}
     for answer in asker.answers[:: max(1, len(asker.answers) // 60)]:
         _is_of_one_space(engine, answer)
 
 
-def _encoders(asker: HttpAsker) -> set[str]:
-    return {answer["encoder"] for answer in asker.answers}
+def _add(node: Node, *arguments: str) -> None:
+    done = node.likeness("encoders", "add", *arguments)
+    assert done.returncode == 0, done.stderr
+
+
+def _wait_for(engine: Engine, case: Case, share: float) -> None:
+    wait_until(
+        lambda: _embedded(engine, case.name) > share * case.count,
+        f"{share:.0%} of the images to be embedded",
+        300,
+    )
+
+
+def _wait_for_answers(asker: HttpAsker, name: str) -> None:
+    wait_until(lambda: asker.answers[-1]["encoder"] == name, f"an answer by {name}", 1200)
+
+
+def _errors(node: Node) -> set[str]:
+    return {line.split(" ERROR ")[1] for line in node.log.splitlines() if " ERROR " in line}
+
+
+def _encoders(asker: HttpAsker) -> list[str]:
+    """Whose answers there were, one after the other."""
+    return [name for name, _ in itertools.groupby(answer["encoder"] for answer in asker.answers)]
 
 
 def _is_of_one_space(engine: Engine, answer: dict[str, Any]) -> None:
@@ -154,3 +208,57 @@ def _is_of_one_space(engine: Engine, answer: dict[str, Any]) -> None:
     for hit in answer["hits"]:
         expected = asked @ vectors[hit["study_instance_uid"]]
         assert hit["similarity"] == pytest.approx(expected, abs=1e-9)
+
+
+def _readyz(node: Node) -> tuple[int, str]:
+    connection = HTTPConnection("127.0.0.1", _http_port(node), timeout=30)
+    connection.request("GET", "/readyz")
+    response = connection.getresponse()
+    found = response.status, response.read().decode()
+    connection.close()
+    return found
+
+
+def _states(engine: Engine) -> dict[str, int]:
+    with engine.connect() as connection:
+        return studies.count_by_state(connection)
+
+
+def _wait_for_states(engine: Engine, **states: int) -> None:
+    wait_until(lambda: _states(engine) == states, f"the studies to be {states}")
+
+
+def test_after_an_upgrade_studies_wait_until_the_archive_is_embedded_again(
+    node: Node, engine: Engine, tmp_path: Path
+) -> None:
+    """Here for ever, since it holds no pixels: until somebody changes over without them."""
+    [asked, *_] = lay(engine, load_settings(node.settings, {}), range(3))
+    space = become_older(engine)
+    node.start()
+    node.wait_until_it_says("the worker waits: space 0000000000000000 answers")
+    wait_until(lambda: _readyz(node)[0] == 503, "the node to be not ready")
+    assert f"embedded again by baseline into space {space.id}" in _readyz(node)[1]
+    _store(node, tmp_path / "late", [image(3)])
+    _wait_for_states(engine, indexed=3, queued=1)
+    assert node.likeness("search", asked).returncode == 0
+    _wait_for_progress(engine, missing=3)
+    told = node.status()
+    assert "encoder_version is" in told["waiting"]
+    assert told["changeover"]["missing"] == 3
+    _verified(node)
+    done = node.likeness("encoders", "use", space.id, "--incomplete")
+    assert done.returncode == 0, done.stderr
+    _wait_for_states(engine, failed=3, indexed=1)
+    wait_until(lambda: _readyz(node)[0] == 200, "the node to be ready")
+    assert " ERROR " not in node.log
+    _store(node, tmp_path / "again", [image(number) for number in range(3)])
+    _wait_for_states(engine, indexed=4)
+    _verified(node)
+
+
+def _wait_for_progress(engine: Engine, *, missing: int) -> None:
+    def is_told() -> bool:
+        found = wanted(engine)
+        return found is not None and found.progress.get("missing") == missing
+
+    wait_until(is_told, f"{missing} images to be missed")

@@ -162,12 +162,20 @@ def test_a_bad_vector_does_not_enter(archive: Engine, vector: Any) -> None:
         )
 
 
-def test_after_a_switch_elsewhere_nothing_is_filled_and_nothing_retired(archive: Engine) -> None:
-    """Or a slow node would take out of the space in use what the old one never had."""
+def test_after_a_switch_elsewhere_nothing_is_filled_any_more(archive: Engine) -> None:
     images = missing(archive)
     switch(archive, incomplete=True)
     with pytest.raises(NotInUseError):
         fill(archive, images)
+
+
+def test_after_a_switch_elsewhere_nothing_is_retired_any_more(archive: Engine) -> None:
+    """Or a slow node would take out of the space in use what only the old one has no more."""
+    fill(archive, missing(archive))
+    switch(archive)
+    with archive.begin() as connection:
+        embeddings.retire_study(connection, space_id=OLD.id, study_id=row_of(connection, "1.0"))
+    assert gap(archive).surplus == 1
     with archive.begin() as connection, pytest.raises(NotInUseError):
         changeover.retire_surplus(connection, in_use=OLD.id, wanted=NEW.id)
 

@@ -6,8 +6,8 @@ from sqlalchemy.engine import Connection
 
 from storage import studies
 from storage.database import Listener
-from storage.queue import JOBS, RetryRule
-from tests.storage.made import NODE, received
+from storage.queue import JOBS, SENDS, SUSPECT, RetryRule
+from tests.storage.made import NODE, queue_report, received
 
 
 def _queue_studies(connection: Connection, count: int) -> None:
@@ -53,6 +53,49 @@ def test_what_a_dead_worker_held_is_released(engine: Engine) -> None:
         assert JOBS.release(connection, node="another node") == 0
         assert JOBS.release(connection, node=NODE) == 1
         assert JOBS.claim(connection, node=NODE, lease_s=60) is not None
+
+
+@pytest.mark.parametrize(
+    ("held", "died", "attempts", "reason"),
+    [
+        (1, True, 1, SUSPECT),  # it was alone, so perhaps it killed the worker
+        (3, True, 0, SUSPECT),  # one of three did, and nobody knows which
+        (1, False, 0, None),
+        (3, False, 0, None),
+    ],
+)
+def test_a_try_counts_only_of_a_job_that_was_alone_when_its_worker_died(
+    engine: Engine, held: int, died: bool, attempts: int, reason: str | None
+) -> None:
+    with engine.begin() as connection:
+        _queue_studies(connection, held)
+        assert len(JOBS.claim_several(connection, node=NODE, lease_s=60, most=9)) == held
+        assert JOBS.release(connection, node=NODE, died=died) == held
+        rows = connection.execute(text("SELECT state, attempts, reason FROM jobs")).all()
+    assert {tuple(row) for row in rows} == {("queued", attempts, reason)}
+
+
+def test_a_send_is_no_suspect(engine: Engine) -> None:
+    """They are sent one by one: the try of each counts, and its reason stands."""
+    with engine.begin() as connection:
+        for number in range(2):
+            queue_report(connection, f"1.{number}", b"", peer=f"p{number}")
+        connection.execute(text("UPDATE sends SET reason = 'refused'"))
+        assert len(SENDS.claim_several(connection, node=NODE, lease_s=60, most=9)) == 2
+        SENDS.release(connection, node=NODE)
+        rows = connection.execute(text("SELECT attempts, reason FROM sends")).all()
+    assert {tuple(row) for row in rows} == {(1, "refused")}
+
+
+def test_several_are_claimed_at_once_those_first_that_waited_longest(engine: Engine) -> None:
+    with engine.begin() as connection:
+        _queue_studies(connection, 5)
+        connection.execute(text("UPDATE jobs SET run_after = now() - interval '1 h' WHERE id = 4"))
+    with engine.begin() as first, engine.begin() as second:
+        one = JOBS.claim_several(first, node=NODE, lease_s=60, most=3)
+        other = JOBS.claim_several(second, node=NODE, lease_s=60, most=3)
+    assert [row.id for row in one] == [4, 1, 2]
+    assert [row.id for row in other] == [3, 5]
 
 
 def test_tries_are_bounded_and_wait_longer_each_time(engine: Engine) -> None:

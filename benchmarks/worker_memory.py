@@ -1,0 +1,142 @@
+"""The memory of a worker over many images, as a Markdown table.
+
+Run ``python -m benchmarks.worker_memory``. A worker as the node runs it, in this process, with a
+PostgreSQL of its own, works single-image studies of small CT slices (128 x 128) and radiographs
+(600 x 512) in turn; after each thousand the resident set of this process (VmRSS of proc(5)) is told, and that of the processes
+that decode for it. Files are removed as soon as they are worked. What grows over 20,000 images by
+more than 100 MB is a leak; the vectors themselves are part of it (an index of 20,000 takes 27 MB
+with the baseline's 341 dimensions).
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+import torch
+from pydicom.dataset import Dataset
+from safetensors.torch import save_file
+
+from benchmarks.machine import as_list, provenance
+from benchmarks.worked_images import made_images, receive, seconds_to_work, worker_in
+from dicom_node.settings import EncoderSettings
+from dicom_node.worker import Worker
+from dicom_node.worker_loop import WorkerLoop
+from encoders import registry
+from encoders.torch_encoder import build
+
+MB = 1e6
+FLAT_MB = 100
+KINDS = ("CT", "DX")
+DIFFERENT = 12
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Resident memory after so many images, in megabytes: the worker's, and its readers'."""
+
+    images: int
+    worker: float
+    readers: float
+
+
+def mark(images: int) -> Mark:
+    """Return what is resident now."""
+    me = psutil.Process()
+    readers = [child for child in me.children() if "pixel_process" in " ".join(child.cmdline())]
+    return Mark(
+        images,
+        me.memory_info().rss / MB,
+        sum(reader.memory_info().rss for reader in readers) / MB,
+    )
+
+
+def marks(
+    worker: Worker, loop: WorkerLoop, images: Sequence[Dataset], *, count: int, step: int
+) -> Iterator[Mark]:
+    """Yield a mark after each ``step`` images, the first after one round of them all."""
+    receive(worker, images, len(images))
+    seconds_to_work(worker, loop)
+    yield mark(0)
+    for done in range(step, count + 1, step):
+        receive(worker, images, step)
+        seconds_to_work(worker, loop)
+        shutil.rmtree(worker.spool.folder)
+        worker.spool.folder.mkdir()
+        yield mark(done)
+
+
+def growth(found: Sequence[Mark]) -> float:
+    """Return by how many megabytes the worker differs at most from its first mark."""
+    return max(abs(entry.worker - found[0].worker) for entry in found)
+
+
+def encoder_settings(name: str, folder: Path, threads: int) -> EncoderSettings:
+    """Return the settings of an encoder, random weights where it has any."""
+    if name == "baseline":
+        return EncoderSettings(name=name)
+    declared = registry.find(name)
+    tensors = build(declared).body.state_dict()
+    path = folder / "random.safetensors"
+    torch.manual_seed(0)
+    save_file({f"{declared.names.prefix}{name}": tensors[name] for name in tensors}, path)
+    return EncoderSettings(name=name, weights=path, device="cpu", threads=threads)
+
+
+def measure(options: argparse.Namespace) -> Iterator[Mark]:
+    """Yield the marks of one run."""
+    images = [
+        image
+        for pair in zip(*(made_images(kind, DIFFERENT, times=1) for kind in KINDS), strict=True)
+        for image in pair
+    ]
+    with tempfile.TemporaryDirectory(prefix="likeness-") as name:
+        folder = Path(name)
+        settings = encoder_settings(options.encoder, folder, options.threads)
+        with worker_in(folder / "node", settings) as working:
+            yield from marks(*working, images, count=options.images, step=options.step)
+
+
+def table(found: Sequence[Mark]) -> Iterator[str]:
+    """Yield the lines of a Markdown table."""
+    yield "| images | worker, MB | readers, MB |"
+    yield "|---|---|---|"
+    for entry in found:
+        yield f"| {entry.images} | {entry.worker:.0f} | {entry.readers:.0f} |"
+    flat = "yes" if growth(found) <= FLAT_MB else "no"
+    yield f"\nThe worker's differs by {growth(found):.0f} MB at most; flat (100 MB): {flat}\n"
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = made.add_argument
+    add("--images", type=int, default=20_000, help="in all (20000)")
+    add("--step", type=int, default=1000, help="images between two marks (1000)")
+    add("--encoder", default="baseline", help="name in the registry (baseline)")
+    add("--threads", type=int, default=1, help="of a network on a CPU (1)")
+    add("--json", action="store_true", help="every mark, as JSON")
+    return made
+
+
+def main() -> None:
+    options = parser().parse_args()
+    told = provenance("benchmarks.worker_memory")
+    found = []
+    for entry in measure(options):
+        found.append(entry)
+        if not options.json:
+            print(f"{entry.images}: {entry.worker:.0f} MB", flush=True)
+    if options.json:
+        print(json.dumps({"run": told, "marks": [asdict(entry) for entry in found]}, indent=2))
+        return
+    print("\n".join((*table(found), *as_list(told))))
+
+
+if __name__ == "__main__":
+    main()
