@@ -20,7 +20,6 @@ from encoders.descriptor_blocks import (
 from encoders.descriptor_resize import halve, resize
 
 VERSION = "2"
-DIMENSION = 16 * 16 + 8 * 4 * 4 + 59 * 4 * 4 + 12 * 9 + 16 * 6
 PREPROCESSING = (
     "256x256, area average down or linear up, aspect not kept; halved to 128, 64 and 16; "
     "Gaussian of 1 before patterns and surroundings"
@@ -47,7 +46,7 @@ def describe(image: NDArray[np.float32]) -> NDArray[np.float32]:
         image: float32 in [0, 1], shape (rows, columns), at least 1 x 1; constant images too.
 
     Returns:
-        float32, shape (DIMENSION,), unit length, never NaN and never zero.
+        float32, shape (``baseline_size.DIMENSION``,), unit length, never NaN and never zero.
 
     Raises:
         ValueError: not two-dimensional, empty, NaN or infinite, or outside [0, 1].

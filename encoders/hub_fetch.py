@@ -93,8 +93,8 @@ def published_source(declaration: Declaration) -> Hub:
     if declaration.source is None:
         raise EncoderError(f"{declaration.name} needs no weights")
     raise EncoderError(
-        f"the weights of {declaration.name} are your own: set encoder.weights to the path of "
-        f"{declaration.source.remedy}"
+        f"the weights of {declaration.name} are your own: give `likeness encoders add "
+        f"{declaration.name} --weights PATH` {declaration.source.remedy}"
     )
 
 

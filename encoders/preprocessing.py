@@ -71,7 +71,7 @@ class Preprocessing:
         """For the Space: every number that changes the input, and only those."""
         parts = [f"{self.resize} to {self.resize_to or self.size}", self.filter]
         if self.filter != "gaussian":
-            parts.append("8 bits" if self.eight_bits else "floating point")
+            parts.append("8 bits, Pillow" if self.eight_bits else "floating point, Pillow")
         if self.resize == "longest side":
             parts.append(f"filled up from {self.fill}{' after statistics' * self.fill_last}")
         parts.append(f"centre crop {self.size}{', to even' * (self.crop == 'to even')}")

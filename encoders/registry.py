@@ -46,8 +46,9 @@ def find(name: str) -> Declaration:
     found = _DECLARED.get(name) or named.declared(name)
     if found is not None:
         return found
-    near = difflib.get_close_matches(name, _DECLARED) or sorted(_DECLARED)
-    raise EncoderError(f"there is no encoder {name!r}; did you mean {', '.join(near)}?")
+    near = difflib.get_close_matches(name, _DECLARED)
+    remedy = f"did you mean {', '.join(near)}?" if near else "`likeness encoders list` shows all"
+    raise EncoderError(f"there is no encoder {name!r}; {remedy}")
 
 
 def missing(declaration: Declaration, options: EncoderOptions | None = None) -> list[str]:

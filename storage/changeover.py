@@ -124,8 +124,12 @@ def _surplus(in_use: str, wanted: str) -> list[ColumnElement[bool]]:
         Series.id == Instance.series_id,
         Series.study_id == _To.study_id,
     )
+    # by the numbers of changes: a time is that of a transaction's beginning
     was_retired = exists().where(
-        _From.space_id == in_use, _From.retired_at >= _To.created_at, *_good(_From, _To)
+        _From.space_id == in_use,
+        _From.retired_at.is_not(None),
+        _From.change > _To.change,
+        *_good(_From, _To),
     )
     return [*_without(_To, wanted, _From, in_use), ~is_recorded | was_retired]
 

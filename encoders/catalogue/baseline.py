@@ -1,6 +1,6 @@
 """The encoder that needs no weights."""
 
-from encoders.baseline import DIMENSION
+from encoders.baseline_size import DIMENSION
 from encoders.declaration import Declaration
 
 BASELINE = Declaration(

@@ -46,7 +46,7 @@ MEDSIGLIP = replace(
     summary="MedSigLIP SoViT-400m/14 at 448, attention head",
     config={**SIGLIP_SO400M_14, "image_size": 448},
     source=Hub("google/medsiglip-448", gated=True),
-    preprocessing=Preprocessing(size=448, resize="square", filter="bilinear", mean=HALF, std=HALF),
+    preprocessing=Preprocessing(size=448, resize="square", filter="bicubic", mean=HALF, std=HALF),
     dimension=1152,
     licence="Health AI Developer Foundations terms of use",
     modalities=("CR", "DX", "CT", "MR", "OP", "SM", "XC"),

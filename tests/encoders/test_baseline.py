@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from benchmarks import baseline_quality as quality
-from encoders.baseline import DIMENSION, PREPROCESSING, VERSION, describe
+from encoders.baseline import PREPROCESSING, VERSION, describe
+from encoders.baseline_size import DIMENSION
 from evaluation.precision import precision_at
 
 Pixels = NDArray[np.float32]

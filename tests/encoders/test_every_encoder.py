@@ -11,10 +11,10 @@ from safetensors.torch import save_file
 
 from encoders.checked import CheckedEncoder
 from encoders.declaration import Declaration, Names
-from encoders.encoder import EncoderOptions
+from encoders.encoder import EncoderError, EncoderOptions
 from encoders.image import GrayscaleImage
 from encoders.preprocessing import Preprocessing
-from encoders.registry import create, declarations, make
+from encoders.registry import create, declarations, find, make
 from encoders.torch_encoder import build, space_of
 from tests.encoders.small_networks import small
 
@@ -94,6 +94,17 @@ def test_what_changes_vectors_changes_the_space_and_nothing_else(declaration: De
         assert space_of(dataclasses.replace(declaration, **changed), "0").id != space.id
     for said in ({"summary": "x"}, {"licence": "x"}, {"reference": "x"}, {"modalities": ("PX",)}):
         assert space_of(dataclasses.replace(declaration, **said), "0").id == space.id
+
+
+@pytest.mark.parametrize("key", ["size", "channels"])
+def test_a_file_cannot_ask_for_another_input_of_a_published_network(
+    key: str, tmp_path: Path
+) -> None:
+    shrunk = dataclasses.replace(small(find("medsam")), names=Names())
+    path = tmp_path / "w.safetensors"
+    save_file(build(shrunk).body.state_dict(), path, {key: "96"})
+    with pytest.raises(EncoderError, match=f"metadata gives {key}, but medsam is of one size"):
+        make(shrunk, EncoderOptions(weights=path, device="cpu"))
 
 
 @by_name

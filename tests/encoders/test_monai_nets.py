@@ -254,6 +254,14 @@ def statistics(path: Path) -> None:
     save(network(), path, {"mean": "none"})
 
 
+def no_channel(path: Path) -> None:
+    save(network(), path, {"channels": "0"})
+
+
+def half_a_channel(path: Path) -> None:
+    save(network(), path, {"channels": "1.5"})
+
+
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
@@ -264,6 +272,8 @@ def statistics(path: Path) -> None:
         (reshaped, r"norm5.weight \(3,\) instead of \(1024,\)"),
         (poisoned, "NaN or infinity in features.norm5.weight"),
         (statistics, "metadata mean is 'none'"),
+        (no_channel, "asks for 0 channels"),
+        (half_a_channel, "asks for 1.5 channels"),
     ],
 )
 def test_files_that_do_not_fit_are_named(tmp_path: Path, make: object, reason: str) -> None:

@@ -77,7 +77,7 @@ PROCESSORS: dict[str, Callable[..., Any]] = {
     ),
     "siglip-base": SiglipImageProcessorPil(size=square(224), resample=BICUBIC, **HALF),
     "siglip-so400m": SiglipImageProcessorPil(size=square(384), resample=BICUBIC, **HALF),
-    "medsiglip-448": SiglipImageProcessorPil(size=square(448), resample=BILINEAR, **HALF),
+    "medsiglip-448": SiglipImageProcessorPil(size=square(448), resample=BICUBIC, **HALF),
     "medclip-swin-cropped": cropping(CLIPImageProcessorPil, 224, 224, MEDCLIP),
 }
 BY_HAND = {"medclip-swin", "medsam", "dinov3-base"}
