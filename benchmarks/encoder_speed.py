@@ -109,14 +109,14 @@ def measure(name: str, options: argparse.Namespace) -> Iterator[Way]:
         except EncoderError as error:
             print(f"{name}: left out: {way}: {error}")
     expected = runners["torch fp32"](prepared)
-    speeds = take_rounds(runners, prepared, options, on_gpu=device.type == "cuda")
+    speeds = take_rounds(runners, prepared, options)
     for way, run in runners.items():
         least, moved = distances(expected, run(prepared))
         yield Way(way, speeds[way], least, moved)
 
 
 def take_rounds(
-    runners: dict[str, Runner], prepared: list[Prepared], options: argparse.Namespace, on_gpu: bool
+    runners: dict[str, Runner], prepared: list[Prepared], options: argparse.Namespace
 ) -> dict[str, dict[int, list[float]]]:
     """Return images a second, by way and batch, one for each round; ways take turns."""
     speeds: dict[str, dict[int, list[float]]] = {way: {} for way in runners}
@@ -124,20 +124,23 @@ def take_rounds(
         images = [prepared[at % len(prepared)] for at in range(batch)]
         for _ in range(options.rounds):
             for way, run in runners.items():
-                speeds[way].setdefault(batch, []).append(speed(run, images, on_gpu=on_gpu))
+                speeds[way].setdefault(batch, []).append(speed(run, images, options))
     return speeds
 
 
-def speed(run: Runner, images: list[Prepared], *, on_gpu: bool) -> float:
+def speed(run: Runner, images: list[Prepared], options: argparse.Namespace) -> float:
     """Return images a second, after one pass that is not counted."""
-    start = time.perf_counter()
+    clock = time.process_time if options.cpu_time else time.perf_counter
+    start = clock()
     run(images)
-    first = time.perf_counter() - start
-    passes = max(3, round(_SECONDS_ON_GPU / first)) if on_gpu else max(1, 16 // len(images))
-    start = time.perf_counter()
+    first = clock() - start
+    passes = max(1, 16 // len(images))
+    if options.device != "cpu":
+        passes = max(passes, round(_SECONDS_ON_GPU / first))
+    start = clock()
     for _ in range(passes):
         run(images)
-    return passes * len(images) / (time.perf_counter() - start)
+    return passes * len(images) / (clock() - start)
 
 
 def distances(expected: Vectors, found: Vectors) -> tuple[float, float]:
@@ -179,12 +182,15 @@ def parser() -> argparse.ArgumentParser:
     add("--batch", type=int, action="append", help="images in a pass; may be repeated (1, 8, 32)")
     add("--rounds", type=int, default=5, help="turns of each way (5)")
     add("--compile", action="store_true", help="with torch.compile, too: takes minutes")
+    add("--cpu-time", action="store_true", help="with --threads 1: not the wall's, for busy cores")
     add("--way", action="append", help="only ways with this in their name; may be repeated")
     return made
 
 
 def main() -> None:
     options = parser().parse_args()
+    if options.cpu_time and (options.threads != 1 or options.device != "cpu"):
+        raise SystemExit("--cpu-time is for --threads 1 on the CPU")
     told = provenance("benchmarks.encoder_speed")
     settle(EncoderOptions(threads=options.threads), devices_of(options.device))
     warnings.simplefilter("ignore")  # of exporters and tracers

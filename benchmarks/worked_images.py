@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from scipy.ndimage import uniform_filter
 from sqlalchemy import Engine, text
 
 from dicom_node.received import read_received
@@ -26,7 +27,7 @@ from storage.migrate import migrate
 from tests.dicom_node.objects import encoded
 
 NOISE = 12
-"""Standard deviation, in stored values: 12 HU in a CT."""
+"""Standard deviation, in stored values: 12 HU in a CT; neighbours share it, as scanners blur."""
 POLL_S = 0.01
 
 
@@ -49,8 +50,9 @@ def _made(modality: str, number: int, times: int, noise: np.random.Generator) ->
     dataset = slices[len(slices) // 2]
     small = np.frombuffer(dataset.PixelData, "<u2").reshape(dataset.Rows, dataset.Columns)
     large = np.kron(small, np.ones((times, times)))
-    most = (1 << dataset.BitsStored) - 1
-    noisy = np.clip(np.rint(large + noise.normal(0, NOISE, large.shape)), 0, most)
+    grain = uniform_filter(noise.normal(0, 1, large.shape), 3)
+    noisy = np.rint(large + grain * (NOISE / grain.std()))
+    noisy = np.clip(noisy, 0, (1 << dataset.BitsStored) - 1)
     stored: NDArray[np.uint16] = noisy.astype("<u2")
     dataset.Rows, dataset.Columns = stored.shape
     dataset.PixelData = stored.tobytes()

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from dicom_node import answering
-from dicom_node.making import differences, image_key, make_encoder, summary_of
+from dicom_node.making import differences, image_key, make_again, summary_of
 from dicom_node.reading import frame_number, reference_of
 from dicom_node.received import MALFORMED, UnreadableError, study_facts
 from dicom_node.settings import Settings
@@ -127,7 +127,7 @@ def _read_image(path: Path, chosen: ChosenImage, known: KnownSpace | None) -> Gr
 
 
 def _encoder_of(known: KnownSpace, settings: Settings) -> CheckedEncoder:
-    encoder = make_encoder(settings, known.maker)
+    encoder = make_again(settings, known.maker, known.summary)
     made = summary_of(encoder.space)
     if made != known.summary:
         raise search.SearchError(

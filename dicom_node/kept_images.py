@@ -24,6 +24,7 @@ through again, which takes a second for 100,000 files. Others may be writing her
 _PLAIN_SHARE = 4
 """Of the bound: more than this is not kept as it is, however busy the node may be."""
 _PLAIN, _ASIDE = "plain", "aside"
+_NOT_KEPT = "images are not kept for embedding again"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class KeptImages:
         self._room: int | None = None
         self._plain_room = 0
         self._lock = threading.Lock()
-        self._refused = False
+        self._told: set[str] = set()
 
     def put(self, key: KeptKey, samples: Samples) -> None:
         """Keeps an image, uint16 of shape (rows, columns); the oldest go where there is no room.
@@ -81,16 +82,25 @@ class KeptImages:
             self._plain_room -= samples.nbytes
 
     def pack_one(self) -> bool:
-        """Packs an image that is kept as it is; False if there is none, or it cannot be done."""
-        path = next(_files_in(self._folder / _PLAIN), None)
-        samples = None if path is None else self._read(path)
-        if path is None or samples is None:
+        """Packs an image that is kept as it is; False if there is none, or it cannot be done.
+
+        Until it is packed it stays as it is: it may be the last there is of its pixels.
+        """
+        try:
+            path = next(_files_in(self._folder / _PLAIN), None)
+            samples = None if path is None else self._read(path)
+            return path is not None and samples is not None and self._pack(path, samples)
+        except OSError as fault:
+            self._tell_once("kept images cannot be packed", fault)
             return False
+
+    def _pack(self, path: Path, samples: Samples) -> bool:
         place = self._packed(path.name)
         with suppress(FileNotFoundError):  # another process took one of them away
             times = path.stat()
-            if self._keep(place, packed(samples)):
-                os.utime(place, ns=(times.st_atime_ns, times.st_mtime_ns))  # as old as before
+            if not self._keep(place, packed(samples)):
+                return False
+            os.utime(place, ns=(times.st_atime_ns, times.st_mtime_ns))  # as old as before
             path.unlink()
             self._plain_room += samples.nbytes
         return True
@@ -109,7 +119,10 @@ class KeptImages:
             return unpacked(path.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (DamagedError, OSError) as fault:
+        except OSError as fault:  # another time it may be read
+            self._tell_once("kept images cannot be read", fault)
+            return None
+        except DamagedError as fault:
             log.warning("kept image %s is damaged and removed: %s", path.name, fault)
             with suppress(OSError):
                 path.unlink(missing_ok=True)
@@ -123,12 +136,15 @@ class KeptImages:
                 self._make_room(len(data))
                 self._write(path, data)
         except OSError as fault:
-            if not self._refused:
-                log.warning("images are not kept for embedding again: %s", fault)
-            self._refused = True
-        else:
-            self._refused = False
-        return not self._refused
+            self._tell_once(_NOT_KEPT, fault)
+            return False
+        self._told.discard(_NOT_KEPT)
+        return True
+
+    def _tell_once(self, what: str, fault: OSError) -> None:
+        if what not in self._told:
+            log.warning("%s: %s", what, fault)
+        self._told.add(what)
 
     def _write(self, path: Path, data: bytes) -> None:
         """Aside first; not synced, for a file that a power cut left half is told by its digest."""

@@ -1,15 +1,20 @@
 """How the node makes an encoder: that of its settings, or that of a space of the archive."""
 
 import dataclasses
+import logging
 from pathlib import Path
 
 from dicom_node.settings import Settings
 from encoders.checked import CheckedEncoder
-from encoders.encoder import EncoderOptions
+from encoders.encoder import EncoderError, EncoderOptions
+from encoders.fetched import kept_path, sha256_of
+from encoders.lock import read_lock
 from encoders.registry import create
 from encoders.space import Space
 from storage.answer import SpaceSummary
 from storage.spaces import Maker
+
+log = logging.getLogger(__name__)
 
 _LONGEST = 40
 
@@ -46,6 +51,42 @@ def make_encoder(settings: Settings, maker: Maker) -> CheckedEncoder:
     """
     maker = maker if maker.name else maker_of(settings)
     return create(maker.name, encoder_options(settings, maker))
+
+
+def make_again(settings: Settings, maker: Maker, space: SpaceSummary) -> CheckedEncoder:
+    """The encoder of a known space, by the weights that it was made with.
+
+    ``likeness encoders fetch --again`` brings other weights, which are for a new space: this one
+    goes on with those that it has, as long as they are here.
+
+    Raises:
+        EncoderError: as for ``make_encoder``.
+    """
+    kept = _kept_weights(settings, maker, space)
+    if kept is not None:
+        maker = dataclasses.replace(maker, weights=str(kept))
+    return make_encoder(settings, maker)
+
+
+def _kept_weights(settings: Settings, maker: Maker, space: SpaceSummary) -> Path | None:
+    """Weights that were fetched for a space and are not the newest ones; None if there are none."""
+    name, digest = maker.name or space.encoder, space.weights_digest
+    if maker.weights is not None or name != space.encoder or not digest:
+        return None
+    folder = settings.weights_folder
+    newest = read_lock(folder).encoders.get(name)
+    if newest is None or newest.sha256 == digest:
+        return None
+    path = kept_path(name, folder, digest)
+    if path is None:
+        return None
+    try:
+        is_whole = sha256_of(path) == digest
+    except OSError as fault:
+        raise EncoderError(f"weights file {path} cannot be read: {fault.strerror}") from fault
+    if not is_whole:
+        log.error("weights file %s is not what was fetched for space %s", path, space.id)
+    return path if is_whole else None
 
 
 def summary_of(space: Space) -> SpaceSummary:

@@ -17,6 +17,7 @@ from time import monotonic
 from dicom_node.faults import fault_of, together
 from dicom_node.in_hand import ReadImage, StudyInHand
 from dicom_node.lines import Line
+from dicom_node.network_faults import NetworkFaults
 from dicom_node.worker import Worker
 from encoders.image import PixelError
 from encoders.pixel_reader import PixelReader
@@ -74,6 +75,8 @@ class Stages:
         self._changed = threading.Condition()
         self._writing = threading.Lock()
         self._fault: Exception | None = None
+        self._ended: Exception | None = None
+        self._faults = NetworkFaults()
         self._opened = ExitStack()
 
     def __enter__(self) -> "Stages":
@@ -106,6 +109,7 @@ class Stages:
         fault = fault_of(work)
         if fault is not None:
             log.error("a stage of the worker ended", exc_info=fault)
+            self._ended = fault
             self._stop_writing(fault)
 
     # What the loop that claims jobs asks for
@@ -158,11 +162,14 @@ class Stages:
             raise self._fault
 
     def give_back(self) -> None:
-        """Of no study in flight is anything written from now on; new ones may come."""
+        """Of no study in flight is anything written from now on; new ones may come.
+
+        Not where a stage has ended: then ``raise_fault`` goes on raising what it ended by.
+        """
         with self._writing, self._changed:
             for study in self._in_flight.values():
                 study.given_back = True
-            self._fault = None
+            self._fault = self._ended
 
     def between_writes(self, work: Callable[[], None]) -> None:
         """Does something with the index while no study is written."""
@@ -202,7 +209,12 @@ class Stages:
 
     def _infer(self, images: Sequence[_Image]) -> None:
         wanted = [image for image in images if not image.study.is_over]
-        together(self._infer_together, wanted, lambda fault, image: image.study.fail(fault))
+        faults: list[tuple[StudyInHand, Exception]] = []
+        together(self._infer_together, wanted, lambda fault, of: faults.append((of.study, fault)))
+        if wanted:
+            self._faults.note(len(wanted), [(study.row, fault) for study, fault in faults])
+        for study, fault in faults:
+            study.fail(fault)
         for image in images:
             self._finish(image.study)
 

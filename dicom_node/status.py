@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
+from dicom_node.changeover.left_behind import way_out
 from dicom_node.changeover.progress import ChangeoverProgress
 from dicom_node.changeover.telling import progress_text
 from dicom_node.settings import Settings
@@ -50,7 +51,7 @@ def _changeover(wanted: KnownSpace) -> dict[str, Any]:
         "encoder": wanted.summary.encoder,
         "images": progress.images,
         "missing": progress.missing,
-        "text": progress_text(progress),
+        "text": "; ".join(filter(None, [progress_text(progress), way_out(wanted)])),
     }
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Row
 
 from dicom_node.faults import fault_of, together
 from dicom_node.in_hand import StudyInHand, UnworkableStudyError
+from dicom_node.network_faults import NetworkLostError
 from dicom_node.queue_rounds import LONGEST_WAIT_S, QueueRounds
 from dicom_node.stages import Stages
 from dicom_node.worker import SpaceChangedError, Worker
@@ -76,6 +77,7 @@ class WorkerLoop:
 
         Raises:
             SpaceChangedError: the archive answers by another space; all jobs were given back.
+            NetworkLostError: another process may work; all jobs were given back as at a death.
         """
         self._stop = stop
         rounds = QueueRounds(
@@ -90,6 +92,9 @@ class WorkerLoop:
             self._stages.wait_until_empty(timeout_s=DRAIN_S)
         except SpaceChangedError:
             self._give_back()
+            raise
+        except NetworkLostError:  # perhaps one of them did it: then it must meet its end alone
+            self._give_back(died=True)
             raise
         self._give_back()
         self._stages.between_writes(self._save)
@@ -210,12 +215,12 @@ class WorkerLoop:
             if not JOBS.again(connection, job, reason, self._rule):
                 study_work.mark_failed(connection, job.study_id, reason, job_id=job.id)
 
-    def _give_back(self) -> None:
-        """We end of our own accord, so what is not done yet is as if it had not been begun."""
+    def _give_back(self, *, died: bool = False) -> None:
+        """Where we end of our own accord, what is not done yet is as if it had not been begun."""
         self._stages.give_back()
         try:
             with self._engine.begin() as connection:
-                JOBS.release(connection, node=self._worker.node, died=False)
+                JOBS.release(connection, node=self._worker.node, died=died)
         except OUTAGES as fault:  # the next worker finds them
             log.warning("jobs could not be given back: %s", fault)
 

@@ -24,6 +24,7 @@ from dicom_node.identity import device_uid
 from dicom_node.kept_images import KeptImages
 from dicom_node.logs import configure_logging
 from dicom_node.making import summary_of
+from dicom_node.network_faults import NetworkLostError
 from dicom_node.origins import Origins
 from dicom_node.precedence import step_back
 from dicom_node.rounds import StoppedWaitingError, when_reached
@@ -60,6 +61,9 @@ def main(tether: Tether, settings: Settings, database_url: str) -> None:
         return
     except SpaceChangedError as changed:
         log.info("the worker ends: %s", changed)
+    except NetworkLostError as lost:
+        log.error("the worker ends, for another to be started: %s", lost)
+        sys.exit(1)
     except EncoderError as fault:
         log.error("the worker cannot work: %s", fault)
         sys.exit(1)
@@ -68,13 +72,17 @@ def main(tether: Tether, settings: Settings, database_url: str) -> None:
 def _work(tether: Tether, settings: Settings, database_url: str) -> None:
     engines = _Engines(database_url)
 
-    def start() -> CheckedEncoder:
+    def start(asked: Settings = settings) -> CheckedEncoder:
         node = device_uid(settings.data_folder)
-        return encoder_to_work_with(engines.get(), settings, node=node)
+        return encoder_to_work_with(engines.get(), asked, node=node)
 
     encoder, left_space = None, ""
     try:
-        encoder = ready_with(start, tether)
+        encoder = ready_with(lambda: start(_uncompiled(settings)), tether)
+        if encoder is not None and settings.encoder.compile:
+            log.info("the encoder is compiled, which takes minutes; studies wait in the queue")
+            encoder = None  # its memory is for the one that is compiled
+            encoder = when_reached("worker", start, tether.stop)
     except MustEmbedAgainError as waits:
         log.warning("the worker waits: %s", waits)
         left_space = waits.in_use
@@ -95,6 +103,15 @@ def _work(tether: Tether, settings: Settings, database_url: str) -> None:
     finally:
         tether.stop.set()
         changed.join()
+
+
+def _uncompiled(settings: Settings) -> Settings:
+    """For an encoder that is made in seconds, so that the node soon knows whether there is one.
+
+    What is compiled takes minutes, in which a node that waited for it would look after nothing.
+    """
+    plain = settings.encoder.model_copy(update={"compile": False})
+    return settings.model_copy(update={"encoder": plain})
 
 
 @dataclass

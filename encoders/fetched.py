@@ -4,6 +4,7 @@ Nothing here, and nothing that loads an encoder, ever touches the network.
 """
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -23,11 +24,45 @@ class WeightsFile:
         path: of the file.
         sha256: of its bytes, read once for lock and space alike; 64 hexadecimal digits.
         pickle_allowed: whether the site has pickles opened.
+        stamp: what tells whether it is still the file of the digest; None where nobody looks.
     """
 
     path: Path
     sha256: str
     pickle_allowed: bool = False
+    stamp: "Stamp | None" = None
+
+    def must_be_unchanged(self) -> None:
+        """To be called once all that is needed of the file was read or copied.
+
+        Raises:
+            EncoderError: what was read may be of another file than the digest.
+        """
+        if self.stamp is None:
+            return
+        try:
+            now = _stamp(self.path.stat())
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+        if now != self.stamp:
+            raise EncoderError(
+                f"weights file {self.path}: it was changed while it was read; try again once it "
+                "is whole"
+            )
+
+
+Stamp = tuple[int, int, int, int, int]
+"""Device, inode, bytes, and when content and inode were last changed, in ns: stat(2)."""
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
 
 
 def lack_of_weights(declaration: Declaration, options: EncoderOptions) -> str | None:
@@ -100,18 +135,19 @@ def located(declaration: Declaration, options: EncoderOptions) -> WeightsFile:
     if lack is not None:
         raise EncoderError(f"encoder {declaration.name} lacks {lack}")
     if options.weights is not None:
-        return WeightsFile(options.weights, _digest(options.weights), options.allow_pickle)
+        digest, stamp = _digest(options.weights)
+        return WeightsFile(options.weights, digest, options.allow_pickle, stamp)
     locked = locked_of(declaration, options.folder)
     if locked is None or options.folder is None:
         raise EncoderError(f"encoder {declaration.name} has no weights")
     path = locked_path(options.folder, locked)
-    digest = _digest(path)
+    digest, stamp = _digest(path)
     if digest != locked.sha256:
         raise EncoderError(
             f"weights file {path} is {difference(path, locked)} "
             f"(likeness encoders fetch {declaration.name} mends it)"
         )
-    return WeightsFile(path, digest, options.allow_pickle)
+    return WeightsFile(path, digest, options.allow_pickle, stamp)
 
 
 def kept_path(name: str, folder: Path, sha256: str) -> Path | None:
@@ -154,8 +190,15 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Path) -> tuple[str, Stamp]:
+    """SHA-256, and what the file was before its first byte was read."""
     try:
-        return sha256_of(path)
+        with path.open("rb") as file:
+            stamp = _stamp(os.fstat(file.fileno()))
+            return hashlib.file_digest(file, "sha256").hexdigest(), stamp
     except OSError as error:
-        raise EncoderError(f"weights file {path} cannot be read: {error.strerror}") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> EncoderError:
+    return EncoderError(f"weights file {path} cannot be read: {error.strerror}")

@@ -1,5 +1,6 @@
 """The encoder ``precomputed``: vectors that were computed elsewhere, looked up by SOP instance."""
 
+import os
 import struct
 import tokenize
 import zipfile
@@ -20,6 +21,8 @@ from encoders.space import Space
 
 THE_FILES_OWN = "the file's own"
 _LISTED = 3  # keys in a message
+SHARE_OF_MEMORY = 0.2
+"""Of the machine's memory: so much the arrays may take, which are held five times for a moment."""
 
 # what zipfile and numpy's reader raise for other or damaged files, depending on the damage
 _DAMAGE = (
@@ -86,6 +89,7 @@ def load(declaration: Declaration, options: EncoderOptions) -> PrecomputedEncode
     file = located(declaration, options)
     path = file.path
     keys, vectors = _read(path)
+    file.must_be_unchanged()
     return PrecomputedEncoder(
         space=_space_of(declaration, file.sha256, vectors.shape[1]),
         path=path,
@@ -112,6 +116,7 @@ def _read(path: Path) -> tuple[NDArray[np.str_], NDArray[np.floating]]:
     """Keys and vectors; pickled objects in the file are never opened."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            _must_fit(path, arrays.zip)
             keys, vectors = np.asarray(arrays["keys"]), np.asarray(arrays["vectors"])
     except OSError as error:
         raise EncoderError(f"vectors file {path} cannot be read: {error}") from error
@@ -128,6 +133,17 @@ def _read(path: Path) -> tuple[NDArray[np.str_], NDArray[np.floating]]:
             "shape (keys, dimension)"
         )
     return keys, vectors
+
+
+def _must_fit(path: Path, packed: zipfile.ZipFile) -> None:
+    """A small file of zeros may unpack to more than the machine has; numpy would take it all."""
+    size = sum(entry.file_size for entry in packed.infolist())
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if size > there * SHARE_OF_MEMORY:
+        raise EncoderError(
+            f"vectors file {path} holds arrays of {size / 1e9:.1f} GB, too much for the "
+            f"{there / 1e9:.1f} GB of this machine"
+        )
 
 
 def _shape(array: NDArray[np.generic]) -> str:

@@ -1,8 +1,8 @@
 """The MONAI transforms that make a network's input, as ``Preprocessing`` says.
 
 Between them images are NumPy arrays: of gray levels in 8 bits, or float32 with black 0 and white 1.
-Pillow resizes both, in one thread and without the interpreter's lock. The resize of torch would take
-the threads of the network that runs meanwhile; in double precision it gives the same.
+Pillow resizes both, in one thread and without the interpreter's lock. The resize of torch would
+take the threads of the network that runs meanwhile; in double precision it gives the same.
 """
 
 from collections.abc import Callable

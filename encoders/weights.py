@@ -31,26 +31,25 @@ class Weights:
         digest: SHA-256 of the whole file, hexadecimal.
         tensors: by name, on the CPU; to be copied, for they may be a window on the file.
         metadata: a safetensors header's text fields.
+        file: that it was read from; None for tensors that are no window on one.
     """
 
     path: Path
     digest: str
     tensors: Mapping[str, Tensor]
     metadata: Mapping[str, str]
+    file: WeightsFile | None = None
 
 
 def read_weights(file: WeightsFile) -> Weights:
     """Open a safetensors file; a pickle, as tensors only, where the site allows it.
 
     Raises:
-        EncoderError: the file is cut short, of another format, or a pickle and none is allowed.
+        EncoderError: the file is cut short, of another format, a pickle and none is allowed, or
+            not the one any more that its digest is of.
     """
     try:
-        if is_pickled(file.path):
-            return Weights(file.path, file.sha256, read_pickle(file), {})
-        with safe_open(file.path, framework="pt", device="cpu") as opened:
-            metadata = dict(opened.metadata() or {})
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        found = _opened(file)
     except OSError as error:
         raise EncoderError(f"weights file {file.path} cannot be read: {error}") from error
     except SafetensorError as error:
@@ -58,7 +57,17 @@ def read_weights(file: WeightsFile) -> Weights:
             f"weights file {file.path} is no whole safetensors file ({error}); fetch or copy it "
             "again"
         ) from error
-    return Weights(file.path, file.sha256, tensors, metadata)
+    file.must_be_unchanged()
+    return found
+
+
+def _opened(file: WeightsFile) -> Weights:
+    if is_pickled(file.path):
+        return Weights(file.path, file.sha256, read_pickle(file), {}, file)
+    with safe_open(file.path, framework="pt", device="cpu") as opened:
+        metadata = dict(opened.metadata() or {})
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    return Weights(file.path, file.sha256, tensors, metadata, file)
 
 
 def load_into(model: nn.Module, weights: Weights, names: Names) -> None:
@@ -71,7 +80,7 @@ def load_into(model: nn.Module, weights: Weights, names: Names) -> None:
 
     Raises:
         EncoderError: names are missing or unexpected, shapes or types differ (the first few are
-            listed), or a value is NaN or infinite.
+            listed), a value is NaN or infinite, or the file was changed meanwhile.
     """
     found = renamed(weights.tensors, names)
     # counters of training steps that some writers leave out; no forward pass reads them
@@ -89,6 +98,8 @@ def load_into(model: nn.Module, weights: Weights, names: Names) -> None:
         if not _is_finite(tensor):
             raise EncoderError(f"weights file {weights.path} holds NaN or infinity in {name}")
     model.load_state_dict(found, strict=False)
+    if weights.file is not None:  # tensors are a window on the file up to here
+        weights.file.must_be_unchanged()
 
 
 def renamed(tensors: Mapping[str, Tensor], names: Names) -> dict[str, Tensor]:

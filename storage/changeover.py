@@ -6,7 +6,7 @@ killed in the middle finds it there again.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import (
     ColumnElement,
     Row,
+    and_,
     bindparam,
     exists,
     func,
@@ -86,6 +87,7 @@ class Filled:
 
 
 _From, _To = aliased(Embedding, name="source"), aliased(Embedding, name="target")
+_Gone = aliased(Embedding, name="gone")
 
 
 def _live(of: Any, space_id: str) -> tuple[ColumnElement[bool], ...]:
@@ -171,6 +173,13 @@ def missing(
     return [_missing_image(row) for row in rows]
 
 
+def picture_of(connection: Connection, image: MissingImage) -> bytes | None:
+    """The picture that stands with the image's vector in the space in use; None if it is gone."""
+    return connection.execute(
+        select(Embedding.picture).where(Embedding.id == image.id)
+    ).scalar_one_or_none()
+
+
 def _missing_image(row: Row[*tuple[Any, ...]]) -> MissingImage:
     return MissingImage(**{**row._asdict(), "image": embeddings.image_of(row.image)})
 
@@ -254,40 +263,117 @@ def retire_surplus(connection: Connection, *, in_use: str, wanted: str) -> int:
     Raises:
         NotInUseError: there is nothing to be filled any more.
     """
-    found = _some_surplus(connection, in_use, wanted)  # seconds in a large archive: no lock yet
+    some = select(_To.id).where(*_surplus(in_use, wanted)).limit(SURPLUS_AT_ONCE)
+    found = list(connection.execute(some).scalars())  # takes seconds in a large archive: no lock
     if not found:
         return 0
     _begin(connection, in_use, wanted)
-    still = select(_To.id).where(*_surplus(in_use, wanted), _To.id == func.any(found))
-    embeddings.retire(connection, wanted, Embedding.id.in_(still))
+    _retire_all(connection, in_use, wanted, found)
     return len(found)
 
 
-def _some_surplus(connection: Connection, in_use: str, wanted: str) -> list[int]:
-    some = select(_To.id).where(*_surplus(in_use, wanted)).limit(SURPLUS_AT_ONCE)
-    return list(connection.execute(some).scalars())
+@dataclass(frozen=True)
+class Looked:
+    """What a look through the whole archive found: true up to the change ``seen`` of ``before``."""
+
+    before: SpaceSummary
+    seen: int
+    gap: Gap
+    surplus: Sequence[int]
 
 
-def switch(connection: Connection, space: SpaceSummary, *, incomplete: bool = False) -> Gap:
-    """Takes a space into use if it lacks nothing, or ``incomplete`` is said; returns what it lacks.
+@dataclass(frozen=True)
+class Switch:
+    """What a switch came to: whether the space is in use now, and what it lacks.
 
-    Waits for the transactions that hold the space in use. Studies of which nothing is in the new
-    space are set aside, so that whoever sends them again has them worked; those that another
-    switch had set aside, and that are in it, are indexed again.
+    ``looked`` is there where only images are missing that came after the look: once they are
+    filled, the next attempt need not look through the archive again.
     """
-    spaces.alone(connection)
-    before = spaces.in_use(connection)
-    if before is None or before.id == space.id:
-        return Gap(0, 0, 0)
-    embeddings.one_writer_at_a_time(connection)
-    found = gap(connection, in_use=before.id, wanted=space.id)
+
+    is_done: bool
+    gap: Gap
+    looked: Looked | None = None
+
+
+def switch(
+    connection: Connection,
+    space: SpaceSummary,
+    *,
+    incomplete: bool = False,
+    only_if_wanted: bool = False,
+    looked: Looked | None = None,
+) -> Switch:
+    """Takes a space into use if it lacks nothing, or ``incomplete`` is said.
+
+    Waits for the transactions that hold the space in use. They wait for this one in turn, but not
+    for the look through the whole archive: that is done before, unless an earlier attempt has
+    ``looked``, and what came since is looked at behind the lock.
+
+    Studies of which nothing is in the new space are set aside, so that whoever sends them again
+    has them worked; those that another switch had set aside, and that are in it, are indexed
+    again.
+    """
+    looked = looked or _look(connection, space)
+    if looked is None:
+        return Switch(is_done=False, gap=Gap(0, 0, 0))
+    before, seen, found = looked.before, looked.seen, looked.gap
+    not_done = Switch(is_done=False, gap=found)
     if found.missing and not incomplete:
-        return found
-    while some := _some_surplus(connection, before.id, space.id):
-        embeddings.retire(connection, space.id, Embedding.id == func.any(some))
+        return not_done
+    spaces.alone(connection)
+    wanted = spaces.wanted(connection)
+    is_wanted = wanted is not None and wanted.id == space.id
+    if spaces.in_use(connection) != before or (only_if_wanted and not is_wanted):
+        return not_done
+    embeddings.one_writer_at_a_time(connection)
+    late = missing(connection, in_use=before.id, wanted=space.id, after=seen, limit=1)
+    if late and not incomplete:
+        return Switch(
+            is_done=False, gap=replace(found, missing=found.missing + len(late)), looked=looked
+        )
+    late_surplus = _retired_since(connection, before.id, space.id, seen)
+    _retire_all(connection, before.id, space.id, [*looked.surplus, *late_surplus])
     spaces.use(connection, space)
     _leave_behind(connection, before.id, space.id)
-    return found
+    return Switch(is_done=True, gap=found)
+
+
+def _look(connection: Connection, space: SpaceSummary) -> Looked | None:
+    """Looks through the archive for what a space lacks; None if it, or none, is in use."""
+    before = spaces.in_use(connection)
+    if before is None or before.id == space.id:
+        return None
+    seen = embeddings.newest_change(connection, space_id=before.id)
+    found = gap(connection, in_use=before.id, wanted=space.id)
+    surplus = connection.execute(select(_To.id).where(*_surplus(before.id, space.id))).scalars()
+    return Looked(before, seen, found, list(surplus))
+
+
+def left_behind(connection: Connection, space_id: str) -> int:
+    """How many studies are set aside because a change to the space found no pixels of them."""
+    return connection.execute(
+        select(func.count(Study.id)).where(
+            Study.state == "failed", Study.reason.startswith(f"{LEFT_BEHIND}{space_id} ")
+        )
+    ).scalar_one()
+
+
+def _retired_since(connection: Connection, in_use: str, wanted: str, seen: int) -> list[int]:
+    """What the wanted space has of images that the one in use retired after that change."""
+    rows = connection.execute(
+        select(_To.id)
+        .join(_Gone, and_(*_good(_Gone, _To)))
+        .where(_Gone.space_id == in_use, _Gone.retired_at.is_not(None), _Gone.change > seen)
+        .where(*_surplus(in_use, wanted))
+    )
+    return list(rows.scalars())
+
+
+def _retire_all(connection: Connection, in_use: str, wanted: str, ids: Sequence[int]) -> None:
+    for at in range(0, len(ids), SURPLUS_AT_ONCE):
+        some = list(ids[at : at + SURPLUS_AT_ONCE])
+        still = select(_To.id).where(*_surplus(in_use, wanted), _To.id == func.any(some))
+        embeddings.retire(connection, wanted, Embedding.id.in_(still))
 
 
 def _leave_behind(connection: Connection, before: str, now: str) -> None:

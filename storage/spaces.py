@@ -164,16 +164,26 @@ def _known(row: Row[*tuple[Any, ...]]) -> KnownSpace:
     )
 
 
-def want(connection: Connection, space: SpaceSummary, maker: Maker, *, switch: bool = True) -> None:
+def want(
+    connection: Connection,
+    space: SpaceSummary,
+    maker: Maker,
+    *,
+    switch: bool = True,
+    needed: bool = False,
+) -> None:
     """Has the archive embedded into a space, instead of any other that was wanted.
 
-    Where ``switch`` is false it is filled and kept up, but not taken into use by itself. Progress
+    Where ``switch`` is false it is filled and kept up, but not taken into use by itself. Where
+    ``needed`` is true nobody asked for it: the space in use cannot be worked in any more. Progress
     that was told of an earlier time is forgotten.
     """
     unwant(connection, besides=space.id)
     before = wanted(connection)
-    told = {"switch": switch}
-    progress = told if before is None else {**before.progress, **told}
+    told = {"switch": switch, **({"needed": True} if needed else {})}
+    earlier = {} if before is None else {**before.progress}
+    earlier.pop("needed", None)
+    progress = {**earlier, **told}
     since = func.coalesce(Space.wanted_since, func.clock_timestamp())
     _keep(
         connection,

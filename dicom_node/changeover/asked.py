@@ -1,5 +1,6 @@
 """What a site asks of its spaces: another one wanted, taken into use, given up, removed."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from dicom_node.making import differences, make_encoder, maker_of, summary_of
+from dicom_node.making import differences, make_again, make_encoder, maker_of, summary_of
 from dicom_node.settings import Settings
 from encoders.declaration import OwnFile
 from encoders.registry import find
@@ -65,7 +66,7 @@ def ask_for(
         maker = _maker(settings, known, name, weights)
     else:
         maker = _maker_of_space(settings, earlier)
-    made = made_here(settings, maker)
+    made = made_here(settings, maker, None if earlier is None else earlier.summary)
     if earlier is not None and made != earlier.summary:
         raise ChangeoverError(
             f"the encoder of space {earlier.id} is another by now "
@@ -114,15 +115,19 @@ def _maker_of_space(settings: Settings, space: KnownSpace) -> Maker:
     return asked if asked.name == name else Maker(name)
 
 
-def made_here(settings: Settings, maker: Maker) -> SpaceSummary:
+def made_here(settings: Settings, maker: Maker, space: SpaceSummary | None = None) -> SpaceSummary:
     """The space of an encoder that is loaded for a moment, beside the node: on the CPU.
+
+    That of ``space`` is made again, by the weights that it had.
 
     Raises:
         EncoderError: it cannot be made here.
     """
     plain = {"device": "cpu", "compile": False, "runtime": "torch"}
     quietly = settings.model_copy(update={"encoder": settings.encoder.model_copy(update=plain)})
-    return summary_of(make_encoder(quietly, maker).space)
+    if space is None:
+        return summary_of(make_encoder(quietly, maker).space)
+    return summary_of(make_again(quietly, maker, space).space)
 
 
 def find_space(engine: Engine, text: str) -> KnownSpace:
@@ -156,14 +161,15 @@ def use(engine: Engine, settings: Settings, space: KnownSpace, *, incomplete: bo
         EncoderError: its encoder cannot be made here, so no worker could go on with it.
     """
     maker = _maker_of_space(settings, space)
-    made = made_here(settings, maker)
+    made = made_here(settings, maker, space.summary)
     if made != space.summary:
         raise ChangeoverError(
             f"the encoder of space {space.id} is another by now: {differences(space.summary, made)}"
         )
     with engine.begin() as connection:
-        spaces.note_maker(connection, space.id, maker)
-        return changeover.switch(connection, space.summary, incomplete=incomplete)
+        outcome = changeover.switch(connection, space.summary, incomplete=incomplete)
+        spaces.note_maker(connection, space.id, maker)  # rows come last, for who switches, too
+        return outcome.gap
 
 
 def remove(engine: Engine, settings: Settings, space: KnownSpace) -> None:
@@ -193,6 +199,22 @@ def node_runs(settings: Settings) -> bool:
     path = settings.data_folder / "node.lock"
     if not path.exists():
         return False
-    inode = path.stat().st_ino
     locks = Path("/proc/locks").read_text(encoding="ascii").splitlines()
-    return any("FLOCK" in line and f":{inode} " in line for line in locks)
+    with path.open("rb") as file:
+        name = f" {_device(file.fileno())}:{os.fstat(file.fileno()).st_ino} "
+    return any("FLOCK" in line and name in line for line in locks)
+
+
+def _device(descriptor: int) -> str:
+    """The device that a file lies on as /proc/locks has it, hexadecimal MAJOR:MINOR.
+
+    ``st_dev`` is another on file systems of several volumes; that of the mount is what is meant.
+    """
+    told = Path(f"/proc/self/fdinfo/{descriptor}").read_text(encoding="ascii").split()
+    mount = told[told.index("mnt_id:") + 1]
+    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+        fields = line.split()
+        if fields[0] == mount:
+            major, minor = map(int, fields[2].split(":"))
+            return f"{major:02x}:{minor:02x}"
+    return ""

@@ -6,6 +6,8 @@ Only the writing, which others wait for, is done at the process' own priority.
 import dataclasses
 import logging
 import os
+import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -17,11 +19,12 @@ from typing import Any, Self, TypeVar
 
 from sqlalchemy import Engine
 
+from dicom_node.changeover.originals import LONGEST_PICTURE_SIDE, Originals
 from dicom_node.changeover.progress import ChangeoverProgress, Reasons
 from dicom_node.changeover.sources import Found, LackingError, Sources, WindowRules
 from dicom_node.faults import fault_of, together
 from dicom_node.identity import SOFTWARE_VERSION
-from dicom_node.making import differences, image_key, make_encoder, summary_of
+from dicom_node.making import differences, image_key, make_again, summary_of
 from dicom_node.settings import Settings
 from encoders.checked import CheckedEncoder
 from encoders.declaration import Declaration
@@ -35,9 +38,10 @@ from storage.spaces import Maker
 
 log = logging.getLogger(__name__)
 
-LONGEST_PICTURE_SIDE = 512
 MOST_AT_ONCE = 64
 NICENESS = 10
+MOST_BREAKS = 2
+"""So often an image may end the reading process; after that the others go on without it."""
 
 Done = TypeVar("Done")
 
@@ -65,19 +69,27 @@ class _Batch:
     """Images on their way, and why others are not."""
 
     ready: list[_Ready] = field(default_factory=list)
-    lacking: list[tuple[str, str]] = field(default_factory=list)
+    lacking: list[tuple[str, str, bool]] = field(default_factory=list)
 
     def lack(self, fault: Exception, image: MissingImage) -> None:
         """Notes why an image has no vector; what nobody foresaw is logged, too."""
-        reason = str(fault)
-        if not isinstance(fault, (LackingError, EncoderError)):
+        reason, passing = str(fault), not isinstance(fault, EncoderError)
+        if isinstance(fault, LackingError):
+            passing = fault.passing
+        elif passing:
             reason = f"{type(fault).__name__}: {fault}"
             log.error("image %s failed", image.image.sop_instance_uid, exc_info=fault)
-        self.lacking.append((reason, image.image.sop_instance_uid))
+        self.lacking.append((reason, image.image.sop_instance_uid, passing))
 
 
 class Filling:
     """One node's work on one task; use it as a context manager.
+
+    Args:
+        engine, settings, task, node: what is done, and whose part.
+        stop: set when the node is to end.
+        breaks: how often the reading process failed at an image, by the id of its vector; kept by
+            whoever begins anew after that.
 
     Attributes:
         task: what is done.
@@ -88,8 +100,19 @@ class Filling:
         EncoderError: the encoder cannot be made here, or is of another space.
     """
 
-    def __init__(self, engine: Engine, settings: Settings, task: Task, *, node: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        task: Task,
+        *,
+        node: str,
+        stop: threading.Event | None = None,
+        breaks: Counter[int] | None = None,
+    ) -> None:
         self.task = task
+        self._stop = stop
+        self._breaks: Counter[int] = Counter() if breaks is None else breaks
         self.embedded = 0
         self.lacking = Reasons()
         self._engine = engine
@@ -112,13 +135,18 @@ class Filling:
             declaration = find(self.task.wanted.encoder)
             rules = WindowRules(self.task.in_use.window_rule, self.task.wanted.window_rule)
             self._sources = sources = Sources(
-                self._settings, declaration, node=self._node, rules=rules
+                self._settings,
+                declaration,
+                node=self._node,
+                rules=rules,
+                originals=Originals(self._engine, self.task.in_use.encoder),
+                stop=self._stop,
             )
             self._reading.submit(sources.__enter__).result()
             self._stack.callback(
                 lambda: self._reading.submit(sources.__exit__, None, None, None).result()
             )
-            self._reader = _Reader(self._encoder, declaration, sources, self.task)
+            self._reader = _Reader(self._encoder, declaration, sources, self.task, self._breaks)
             self._stack = self._stack.pop_all()
         return self
 
@@ -152,8 +180,8 @@ class Filling:
             self.embedded += changeover.fill(
                 connection, in_use=self.task.in_use.id, wanted=self.task.wanted, filled=filled
             )
-        for reason, uid in read.lacking:
-            self.lacking.add(reason, uid)
+        for reason, uid, passing in read.lacking:
+            self.lacking.add(reason, uid, passing=passing)
         return True
 
     def behind(self, work: Callable[[], Done]) -> Done:
@@ -173,7 +201,9 @@ class Filling:
         if not images:
             return None
         if wanted is not None:
-            self._sources.busy = ChangeoverProgress.of(wanted).busy(besides=self._node)
+            progress = ChangeoverProgress.of(wanted)
+            self._sources.busy = progress.busy(besides=self._node)
+            self._sources.running = progress.running(besides=self._node)
         self._after = images[-1].change
         return self._reading.submit(self._reader.read, images)
 
@@ -202,7 +232,7 @@ def _step_aside(threads: Collection[int], *, idle_only: bool) -> None:
 
 
 def _make(settings: Settings, task: Task) -> CheckedEncoder:
-    encoder = make_encoder(settings, task.maker)
+    encoder = make_again(settings, task.maker, task.wanted)
     made = summary_of(encoder.space)
     if made != task.wanted:
         raise EncoderError(
@@ -220,16 +250,24 @@ class _Reader:
     declaration: Declaration
     sources: Sources
     task: Task
+    breaks: Counter[int]
 
     def read(self, images: Sequence[MissingImage]) -> _Batch:
         batch = _Batch()
         for image in images:
             fault = fault_of(partial(self._read, image, batch))
-            if isinstance(fault, OSError):  # the disk, or the process that reads
-                raise fault
+            if isinstance(fault, OSError) and not self._is_given_up(image, fault):
+                raise fault  # the disk, or the process that reads
             if fault is not None:
                 batch.lack(fault, image)
         return batch
+
+    def _is_given_up(self, image: MissingImage, fault: OSError) -> bool:
+        """Whether the process that reads fails at this image each time: storage that hangs."""
+        if not isinstance(fault, ChildProcessError):
+            return False
+        self.breaks[image.id] += 1
+        return self.breaks[image.id] >= MOST_BREAKS
 
     def _read(self, image: MissingImage, batch: _Batch) -> None:
         found = self.sources.find(image)
@@ -245,6 +283,8 @@ class _Reader:
         }
         if image.sha256 is not None:
             made["sha256"] = image.sha256
+        if found.fetched_sha256 is not None:
+            made["fetched_sha256"] = found.fetched_sha256
         if warning := self.declaration.warning_for(image.image.modality):
             made["warning"] = warning
         beside: dict[str, Any] = {"id": image.id, "produced_by": made}

@@ -1,6 +1,7 @@
 """The end of a changeover: the two spaces compared, the new index on disk, and the switch."""
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -10,14 +11,19 @@ from sqlalchemy.engine import Connection
 
 from dicom_node import asking
 from dicom_node.changeover.filling import Filling, Task
+from dicom_node.changeover.left_behind import may_be_left_behind, way_out
 from dicom_node.changeover.progress import ChangeoverProgress, tell_overlap
 from dicom_node.settings import Settings
 from storage import changeover, embeddings, overlap, spaces
+from storage.changeover import Looked, Switch
 from storage.index import open_index, snapshot_path
 from storage.overlap import Overlap
 from storage.spaces import KnownSpace
 
 log = logging.getLogger(__name__)
+
+MOST_TRIES = 20
+"""To switch, while studies keep coming; after that the archive is looked through again."""
 
 
 class Finisher:
@@ -31,12 +37,19 @@ class Finisher:
         self._saved = -1
         self._compared = False
         self._hindered = ""
+        self._told_way_out = False
 
-    def finish(self) -> bool:
+    def finish(self, missing: int, fill: Callable[[], bool]) -> bool:
         """Saves the new index, compares, and switches if that is wanted; whether it switched.
 
         One node at a time compares and switches.
+
+        Args:
+            missing: images that no node can embed now.
+            fill: embeds some of what came meanwhile; False where nothing is left to try.
         """
+        if missing and not self._may_go_on_without():
+            return False
         self._filling.behind(self._save_snapshot)
         with self._engine.begin() as turn:
             if not _is_our_turn(turn):
@@ -49,9 +62,38 @@ class Finisher:
             if told.overlap is None and not self._compared:
                 self._compared = True  # where too few studies are compared, nothing is told
                 self._filling.behind(partial(compare, self._engine, self._settings, self._task))
-            return (
-                told.switch and self._nobody_is_hindered(told) and switch(self._engine, self._task)
-            )
+            if not (told.switch and self._nobody_is_hindered(told)):
+                return False
+            return switch_without(self._engine, self._task) if missing else self._switch(fill)
+
+    def _switch(self, fill: Callable[[], bool]) -> bool:
+        """Switches; what came while the archive was looked through is embedded first."""
+        looked: Looked | None = None
+        for _ in range(MOST_TRIES):
+            before = self._filling.embedded
+            while fill():
+                pass
+            if looked is not None and self._filling.embedded == before:
+                return False  # what came cannot be embedded
+            outcome = switch(self._engine, self._task, looked)
+            if outcome.is_done or not outcome.gap.missing:
+                return outcome.is_done
+            looked = outcome.looked
+        return False
+
+    def _may_go_on_without(self) -> bool:
+        """Whether it may be switched without what is missing; if not, says once who may."""
+        with self._engine.connect() as connection:
+            used, wanted = spaces.known_in_use(connection), spaces.wanted(connection)
+        if used is None or wanted is None:
+            return False
+        if may_be_left_behind(used, wanted):
+            return True
+        way = way_out(wanted)
+        if way is not None and not self._told_way_out:
+            self._told_way_out = True
+            log.error("space %s is not taken into use: %s", wanted.id, way)
+        return False
 
     def _save_snapshot(self) -> None:
         """The wanted space's index on disk, so that the first question after is quick."""
@@ -117,18 +159,37 @@ def in_words(found: Overlap) -> str:
     )
 
 
-def switch(engine: Engine, task: Task) -> bool:
-    """Takes the wanted space into use if it lacks nothing; False if it does, or is not wanted."""
+def switch(engine: Engine, task: Task, looked: Looked | None = None) -> Switch:
+    """Takes the wanted space into use if it lacks nothing, and is still wanted."""
     with engine.begin() as connection:
-        spaces.alone(connection)
-        wanted, before = spaces.wanted(connection), spaces.in_use(connection)
-        if wanted is None or (wanted.summary, before) != (task.wanted, task.in_use):
-            return False
-        if changeover.switch(connection, task.wanted).missing:
-            return False
+        outcome = changeover.switch(connection, task.wanted, only_if_wanted=True, looked=looked)
+        if not outcome.is_done:
+            return outcome
         count = embeddings.live_count(connection, space_id=task.wanted.id)
     log.info(
         "changed over from %s to %s: space %s answers, %d vectors",
         *(task.in_use.encoder, task.wanted.encoder, task.wanted.id, count),
     )
-    return True
+    return outcome
+
+
+def switch_without(engine: Engine, task: Task) -> bool:
+    """Takes the wanted space into use without what nobody can embed; False if that may not be."""
+    with engine.begin() as connection:
+        spaces.alone(connection)  # nobody begins to work in the space in use meanwhile
+        used, wanted = spaces.known_in_use(connection), spaces.wanted(connection)
+        if used is None or wanted is None or wanted.id != task.wanted.id:
+            return False
+        if not may_be_left_behind(used, wanted):
+            return False
+        outcome = changeover.switch(connection, task.wanted, incomplete=True, only_if_wanted=True)
+        studies = changeover.left_behind(connection, task.wanted.id)
+    if outcome.is_done:
+        log.warning(
+            "space %s could not be worked in any more, so space %s answers now without %d of %d "
+            "images, which have no pixels any more, or none that can be embedded; %d studies of "
+            "which it has none are set aside: `likeness failed` lists them, and who sends them "
+            "again has them worked",
+            *(used.id, wanted.id, outcome.gap.missing, outcome.gap.images, studies),
+        )
+    return outcome.is_done

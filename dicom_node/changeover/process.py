@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -57,7 +57,8 @@ def main(tether: Tether, settings: Settings, database_url: str) -> None:
         engine = when_reached("changeover", lambda: connect(database_url), tether.stop)
     except StoppedWaitingError:
         return
-    with Changeover(engine, settings, node=device_uid(settings.data_folder)) as work:
+    node = device_uid(settings.data_folder)
+    with Changeover(engine, settings, node=node, stop=tether.stop) as work:
         work.run(tether.stop)
 
 
@@ -69,14 +70,26 @@ def _end(stop: threading.Event) -> None:
 
 
 class Changeover:
-    """One node's part in filling a wanted space; use it as a context manager."""
+    """One node's part in filling a wanted space; use it as a context manager.
 
-    def __init__(self, engine: Engine, settings: Settings, *, node: str) -> None:
+    ``stop`` is set when the node is to end; fetching is broken off then.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        *,
+        node: str,
+        stop: threading.Event | None = None,
+    ) -> None:
         self._engine = engine
         self._settings = settings
         self._node = node
         self._part: _Part | None = None
         self._faulty: _Faulty | None = None
+        self._stop = stop
+        self._breaks: Counter[int] = Counter()
 
     def __enter__(self) -> Self:
         return self
@@ -127,7 +140,14 @@ class Changeover:
         self._let_go()
         if self._faulty is not None and self._faulty.stands(task):
             return None
-        filling = Filling(self._engine, self._settings, task, node=self._node)
+        filling = Filling(
+            self._engine,
+            self._settings,
+            task,
+            node=self._node,
+            stop=self._stop,
+            breaks=self._breaks,
+        )
         try:
             filling.__enter__()
         except EncoderError as fault:
@@ -189,25 +209,37 @@ class _Part:
         self._node = node
         self._finisher = Finisher(engine, settings, filling)
         self._pace = _Pace()
-        self._again_at = monotonic() + AGAIN_S
+        self._again_at, self._look_at = monotonic() + AGAIN_S, 0.0
         self._said: NodeProgress | None = None
         self._tell_at = self._tell_again_at = self._count_at = 0.0
 
     def advance(self, wait: Callable[[float], object]) -> None:
-        """One batch; at the end a look at what is left, and the switch if nothing is."""
-        if self.filling.advance():
-            self._pace.count(self.filling.embedded)
-            if monotonic() > self._tell_at:
-                self._tell()
+        """One batch; at the end a look at what is left, and the switch if nothing is.
+
+        A look takes seconds in a large archive, which has other things to do: so it is looked
+        now and then. What came meanwhile is embedded at once all the same.
+        """
+        if self._fill():
+            return
+        if monotonic() < self._look_at:
+            wait(LOOK_S)
             return
         began = monotonic()
         gap = self._look()
-        if gap.missing or not self._finisher.finish():
+        self._look_at = monotonic() + max(LOOK_S, 10 * (monotonic() - began))
+        if not self._finisher.finish(gap.missing, self._fill):
             if monotonic() > self._again_at:
                 self._again_at = monotonic() + AGAIN_S
                 self.filling.again()
-            # a look takes seconds in a large archive, which has other things to do
-            wait(max(LOOK_S, 10 * (monotonic() - began)))
+            wait(LOOK_S)
+
+    def _fill(self) -> bool:
+        if not self.filling.advance():
+            return False
+        self._pace.count(self.filling.embedded)
+        if monotonic() > self._tell_at:
+            self._tell()
+        return True
 
     def _look(self) -> Gap:
         gap, task = self._counted(), self.filling.task

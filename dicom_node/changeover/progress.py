@@ -1,9 +1,9 @@
 """What is told of a changeover, in the database: how far it is, and what holds it up.
 
 ``storage.spaces.KnownSpace.progress`` of the wanted space holds: ``switch`` (whether it is taken
-into use by itself), ``images`` and ``missing`` as last counted, ``overlap``, and under ``nodes``,
-by device UID, what each node says of its part. That of a space in use holds under ``waiting`` why
-the worker of a node waits.
+into use by itself), ``needed`` (whether nobody asked for it), ``images`` and ``missing`` as last
+counted, ``overlap``, and under ``nodes``, by device UID, what each node says of its part. That of
+a space in use holds under ``waiting`` why the worker of a node waits.
 """
 
 from collections.abc import Mapping
@@ -25,11 +25,15 @@ SILENT = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Lack:
-    """A reason why images cannot be embedded, how many, and the SOP Instance UID of one."""
+    """A reason why images cannot be embedded, how many, and the SOP Instance UID of one.
+
+    ``passing`` of them may yet be: an archive, a node or a disk does not give them at present.
+    """
 
     reason: str
     count: int
     example: str
+    passing: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ class ChangeoverProgress:
         images: of the space in use, as last counted; None before the first count.
         missing: how many of them it lacks.
         switch: whether it is taken into use by itself.
+        needed: whether nobody asked for it, but the space in use cannot be worked in any more.
         overlap: with the space in use, once nothing was missing.
         nodes: what each node says, by device UID.
     """
@@ -78,6 +83,7 @@ class ChangeoverProgress:
     images: int | None = None
     missing: int = 0
     switch: bool = True
+    needed: bool = False
     overlap: Overlap | None = None
     nodes: Mapping[str, NodeProgress] = field(default_factory=dict)
 
@@ -91,6 +97,7 @@ class ChangeoverProgress:
             images=told.get("images"),
             missing=told.get("missing", 0),
             switch=told.get("switch", True),
+            needed=told.get("needed", False),
             overlap=None if overlap is None else Overlap(**overlap),
             nodes={uid: NodeProgress.parse(said) for uid, said in nodes.items()},
         )
@@ -123,11 +130,16 @@ class ChangeoverProgress:
 
     def busy(self, *, besides: str) -> frozenset[str]:
         """The nodes that are still at it."""
+        running = self.running(besides=besides)
+        return frozenset(
+            uid for uid in running if not (self.nodes[uid].at_end or self.nodes[uid].fault)
+        )
+
+    def running(self, *, besides: str) -> frozenset[str]:
+        """The nodes that can be taken to run."""
         now = datetime.now(UTC)
         return frozenset(
-            uid
-            for uid, node in self.nodes.items()
-            if uid != besides and node.is_recent(now) and not (node.at_end or node.fault)
+            uid for uid, node in self.nodes.items() if uid != besides and node.is_recent(now)
         )
 
     @property
@@ -144,12 +156,14 @@ class Reasons:
     def __init__(self) -> None:
         self._lacks: dict[str, Lack] = {}
 
-    def add(self, reason: str, sop_instance_uid: str) -> None:
-        """One more image."""
+    def add(self, reason: str, sop_instance_uid: str, *, passing: bool = False) -> None:
+        """One more image; whether it may yet be embedded, ``Lack`` says."""
         is_one_too_many = len(self._lacks) >= MOST_REASONS and reason not in self._lacks
         told = OTHER_REASONS if is_one_too_many else reason
         before = self._lacks.get(told, Lack(told, 0, sop_instance_uid))
-        self._lacks[told] = replace(before, count=before.count + 1)
+        self._lacks[told] = replace(
+            before, count=before.count + 1, passing=before.passing + passing
+        )
 
     def clear(self) -> None:
         """Forgets them all."""

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
+from dicom_node.changeover.left_behind import with_way_out
 from dicom_node.changeover.progress import tell_waiting, waiting_reason
-from dicom_node.making import differences, make_encoder, maker_of, summary_of
+from dicom_node.making import differences, make_again, make_encoder, maker_of, summary_of
 from dicom_node.settings import Settings
 from encoders.checked import CheckedEncoder
 from encoders.encoder import EncoderError
@@ -67,7 +68,7 @@ def encoder_to_work_with(engine: Engine, settings: Settings, *, node: str) -> Ch
     others, faults = [], []
     for maker in _makers(settings, known):
         try:
-            made = _Made(make_encoder(settings, maker), maker)
+            made = _Made(make_again(settings, maker, known.summary), maker)
         except EncoderError as fault:
             faults.append(str(fault))
             continue
@@ -143,7 +144,7 @@ def _want(engine: Engine, known: KnownSpace, made: _Made, fault: str, *, node: s
     with engine.begin() as connection:
         spaces.alone(connection)
         if spaces.wanted(connection) is None and _is_in_use(connection, known):
-            spaces.want(connection, made.space, made.maker)
+            spaces.want(connection, made.space, made.maker, needed=True)
         wanted = spaces.wanted(connection)
     into = "" if wanted is None else f" by {wanted.summary.encoder} into space {wanted.id}"
     reason = (
@@ -152,7 +153,7 @@ def _want(engine: Engine, known: KnownSpace, made: _Made, fault: str, *, node: s
         "`likeness encoders status` tells how far it is"
     )
     tell_waiting(engine, known.id, node, reason)
-    return reason
+    return with_way_out(reason, wanted)
 
 
 def _is_in_use(connection: Connection, known: KnownSpace) -> bool:

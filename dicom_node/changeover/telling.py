@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from dicom_node.changeover.finishing import in_words
+from dicom_node.changeover.left_behind import way_out
 from dicom_node.changeover.progress import ChangeoverProgress, Lack
 from storage import embeddings, spaces
 from storage.spaces import KnownSpace
@@ -28,6 +29,7 @@ def spaces_json(connection: Connection) -> list[dict[str, Any]]:
             "wanted_since": _iso(entry.wanted_since),
             "waiting": dict(entry.progress.get("waiting", {})),
             "changeover": progress_json(ChangeoverProgress.of(entry)),
+            "way_out": way_out(entry) if entry.wanted_since is not None else None,
         }
         for entry in spaces.known(connection)
     ]
@@ -93,6 +95,8 @@ def _more(entry: KnownSpace) -> Iterator[str]:
     if entry.wanted_since is not None:
         yield progress_text(progress)
         yield from lacking_text(progress)
+        if (way := way_out(entry)) is not None:
+            yield way
     if progress.overlap is not None:
         yield f"compared with the space before it: {in_words(progress.overlap)}"
 

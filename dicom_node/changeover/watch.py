@@ -7,6 +7,7 @@ from time import monotonic
 from sqlalchemy import Engine
 
 from dicom_node.changeover import process
+from dicom_node.changeover.left_behind import with_way_out
 from dicom_node.changeover.progress import waiting_reason
 from dicom_node.child_process import ChildProcess, StartError
 from dicom_node.rounds import run_rounds
@@ -51,7 +52,8 @@ class ChangeoverWatch:
         """Starts the process, starts it again, or forgets it when it has ended."""
         with self._engine.connect() as connection:
             used, wanted = spaces.known_in_use(connection), spaces.wanted(connection)
-        self.waiting = waiting_reason(used, self._node)
+        waiting = waiting_reason(used, self._node)
+        self.waiting = None if waiting is None else with_way_out(waiting, wanted)
         is_alive = self._child is not None and self._child.is_alive
         if used is None or wanted is None or wanted.id == used.id:
             if not is_alive:

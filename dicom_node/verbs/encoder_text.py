@@ -90,7 +90,7 @@ def legend(rows: Sequence[Row], forms: Sequence[Form], width: int) -> str:
     told = {
         FETCH: "likeness encoders fetch NAME",
         TERMS: "accept the terms that `likeness encoders show NAME` leads to, then fetch it",
-        YOUR_FILE: "`likeness encoders show NAME` says which, `encoders add NAME --weights PATH` takes it",
+        YOUR_FILE: "`likeness encoders show NAME` says which; add NAME --weights PATH takes it",
         ALLOWED_PICKLE: "its authors offer only a pickle: encoder.allow_pickle = true opens it",
     }
     told |= {need: f"pip install '{need}'" for need in sorted(needed) if need not in told}

@@ -1,8 +1,9 @@
 """A wanted space filled beside the one that answers, and taken into use."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,14 +12,15 @@ from sqlalchemy import Engine, text
 
 from dicom_node.changeover import finishing
 from dicom_node.changeover.process import Changeover
-from dicom_node.changeover.progress import ChangeoverProgress
+from dicom_node.changeover.progress import ChangeoverProgress, Lack
+from dicom_node.changeover.sources import Found, Sources
 from dicom_node.making import make_encoder, summary_of
 from dicom_node.settings import Settings
 from dicom_node.verification import verify
 from encoders.baseline import describe
-from storage import embeddings, studies
+from storage import changeover, embeddings, studies
 from storage.answer import SpaceSummary
-from storage.changeover import Gap
+from storage.changeover import Gap, MissingImage
 from storage.database import connect
 from storage.migrate import migrate
 from storage.spaces import Maker
@@ -333,3 +335,63 @@ def test_what_was_lacking_is_tried_again_after_a_while(
         aside.rename(folder)
         wait_until(lambda: not changing.round(lambda _: None), "the switch")
     assert used(node.engine).id == space.id
+
+
+def test_studies_that_come_while_it_is_compared_keep_it_from_nothing(
+    node: WorkedNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One comes during the comparison, one during each look that follows."""
+    space = _want_file(node, range(COUNT + 3))
+    compare, look, coming = finishing.compare, changeover._look, iter(range(COUNT, COUNT + 3))
+
+    def come(does: Callable[..., Any]) -> Callable[..., Any]:
+        def after(*given: Any) -> Any:
+            done = does(*given)
+            work(node, [next(coming)])
+            return done
+
+        return after
+
+    monkeypatch.setattr(finishing, "compare", come(compare))
+    monkeypatch.setattr(changeover, "_look", come(look))
+    _fill(node)
+    assert (used(node.engine).id, next(coming)) == (space.id, COUNT + 2)
+    assert len(vectors(node.engine, space.id, COUNT + 1)) == 1
+
+
+def test_between_two_looks_newcomers_are_embedded_all_the_same(node: WorkedNode) -> None:
+    space = _want_file(node, range(COUNT), switch=False)
+    paused: list[float] = []
+    with Changeover(node.engine, node.worker.settings, node=node.worker.node) as changing:
+        wait_until(lambda: changing.round(paused.append) and paused, "the first look")
+        work(node, [0], StudyDescription="corrected")
+        assert gap(node.engine, space.id).missing == 1
+        changing.round(paused.append)
+        assert gap(node.engine, space.id).missing == 0
+    assert set(paused) == {1.0}
+
+
+def test_an_image_that_hangs_is_passed_over_the_second_time(
+    node: WorkedNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    become_older(node.engine)
+    hanging, find = f"{study_uid(1)}.1.1", Sources.find
+
+    def hang(sources: Sources, wanted: MissingImage) -> Found:
+        if wanted.image.sop_instance_uid == hanging:
+            raise ChildProcessError("no answer in 120 s")
+        return find(sources, wanted)
+
+    monkeypatch.setattr(Sources, "find", hang)
+    want(node.engine, node.worker.space, BASELINE)
+    with Changeover(node.engine, node.worker.settings, node=node.worker.node) as changing:
+        with pytest.raises(ChildProcessError):
+            changing.round(lambda _: None)
+        wait_until(lambda: changing.round(lambda _: None) and _stuck(node.engine), "the end")
+    assert gap(node.engine, node.worker.space.id).missing == 1
+    [lack] = _progress(node.engine).lacking
+    assert lack == Lack("ChildProcessError: no answer in 120 s", 1, hanging, passing=1)
+
+
+def _stuck(engine: Engine) -> bool:
+    return _progress(engine).is_stuck

@@ -7,9 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
-from dicom_node.changeover.sources import Found, LackingError, Sources, WindowRules
+from dicom_node.changeover.progress import ChangeoverProgress
+from dicom_node.changeover.sources import (
+    NOT_THE_SAME,
+    Found,
+    LackingError,
+    Sources,
+    WindowRules,
+)
 from dicom_node.settings import EncoderSettings, Settings
 from encoders.precomputed import THE_FILES_OWN
 from encoders.registry import find
@@ -25,6 +32,7 @@ from tests.dicom_node.changeover_archive import (
     used,
     vectors,
     want,
+    wanted,
     work,
 )
 from tests.dicom_node.objects import written
@@ -171,3 +179,35 @@ def test_nothing_is_kept_where_the_settings_keep_nothing(node: WorkedNode) -> No
     assert _find(node, _missing(node), settings={"encoder": EncoderSettings(kept_images_gb=0)})
     folder = node.worker.settings.kept_images_folder
     assert list(folder.glob("*/*")) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_taken"),
+    [
+        ({"PatientComments": "other bytes"}, True),
+        ({"PixelData": image(3).PixelData}, False),
+    ],
+)
+def test_what_an_archive_gives_must_be_what_was_received(
+    node: WorkedNode, tmp_path: Path, changes: dict[str, Any], is_taken: bool
+) -> None:
+    """With other bytes it is compared with the picture; if it is another, it is not kept."""
+    came = image(0)
+    for keyword, value in changes.items():
+        setattr(came, keyword, value)
+    file = written(tmp_path / "archived.dcm", came)
+    _forget_kept(node)
+    _empty_spool(node)
+    space = become_older(node.engine)
+    want(node.engine, space, Maker("baseline"))
+    with dcmqrscp(tmp_path / "archive", [file]) as port:
+        settings = node.worker.settings.model_copy(update=_fetching(port))
+        run_to_its_end(node.engine, settings, node=node.worker.node)
+    assert (used(node.engine).id == space.id) is is_taken
+    assert bool(list(settings.kept_images_folder.glob("*/*"))) is is_taken
+    with node.engine.connect() as connection:
+        told = "SELECT count(*) FROM embeddings WHERE produced_by ? 'fetched_sha256'"
+        assert connection.execute(text(told)).scalar_one() == is_taken
+    if not is_taken:
+        [lack] = ChangeoverProgress.of(wanted(node.engine)).lacking  # type: ignore[arg-type]
+        assert NOT_THE_SAME in lack.reason

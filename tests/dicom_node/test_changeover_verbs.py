@@ -2,25 +2,29 @@
 
 import fcntl
 import json
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
-from dicom_node.changeover.asked import node_runs
+from dicom_node.changeover.asked import _device, node_runs, use
 from dicom_node.changeover.process import Changeover
 from dicom_node.making import make_encoder, summary_of
 from dicom_node.settings import Settings
 from dicom_node.settings_file import load_settings
+from storage import spaces
 from storage.spaces import Maker
 from tests.dicom_node.changeover_archive import image, lay, npz, used, wanted
 from tests.dicom_node.command_line import Likeness
 from tests.dicom_node.objects import written
 from tests.storage.made import NODE
+from tests.waiting import wait_until
 
 COUNT = 12
 
@@ -315,3 +319,36 @@ def test_the_encoder_of_a_maker_is_made(tmp_path: Path, weights: Path) -> None:
     settings = Settings(data_folder=tmp_path)
     space = summary_of(make_encoder(settings, Maker("precomputed", str(weights))).space)
     assert (space.encoder, space.dimension) == ("precomputed", 4)
+
+
+def test_the_device_of_a_lock_is_told_as_the_kernel_tells_it(tmp_path: Path) -> None:
+    """So that a file of the same inode number on another disk is another file."""
+    with (tmp_path / "node.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        name = f"{_device(lock.fileno())}:{os.fstat(lock.fileno()).st_ino}"
+        locks = Path("/proc/locks").read_text(encoding="ascii")
+    assert name in locks.split()
+
+
+def test_a_space_is_taken_by_hand_while_the_node_takes_it(
+    archive: list[str], engine: Engine, settings: Settings, likeness: Likeness, weights: Path
+) -> None:
+    """Whoever switches holds that lock and then writes the space's row."""
+    with _node_runs(engine, settings):
+        likeness("encoders", "add", "precomputed", "--weights", weights, "--no-switch")
+    space = wanted(engine)
+    assert space is not None
+    by_hand = threading.Thread(target=partial(use, engine, settings, space, incomplete=False))
+    with engine.begin() as connection:
+        spaces.alone(connection)
+        by_hand.start()
+        wait_until(lambda: _is_waiting_for_a_lock(engine), "the command to wait")
+        spaces.use(connection, space.summary)
+    by_hand.join()
+    assert used(engine).id == space.id
+
+
+def _is_waiting_for_a_lock(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        return bool(found.scalar_one())

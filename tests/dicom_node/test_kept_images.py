@@ -6,6 +6,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from dicom_node.kept_format import DamagedError, packed, plain, unpacked
 from dicom_node.kept_images import KeptImages, KeptKey
+from tests.dicom_node.filesystems import small_tmpfs
 
 KB = 1000
 
@@ -136,6 +138,50 @@ def test_nothing_is_kept_where_nothing_is_to_be(tmp_path: Path) -> None:
     assert not kept.pack_one()
     assert kept.get(key()) is None
     assert not (tmp_path / "images").exists()
+
+
+def test_what_cannot_be_packed_stays_as_it_is_and_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may be the last there is of its pixels."""
+    kept = KeptImages(tmp_path, most_bytes=100 * KB)
+    kept.put_soon(key(), noise())
+    place = tmp_path / key().name[:2]
+    place.write_text("a file where the folder should be")
+    assert [kept.pack_one() for _ in range(3)] == [False] * 3
+    np.testing.assert_array_equal(kept.get(key()), noise())
+    assert sum("not kept for embedding again" in told for told in caplog.messages) == 1
+    place.unlink()
+    assert kept.pack_one()
+    np.testing.assert_array_equal(kept.get(key()), noise())
+    assert files(tmp_path / "plain") == []
+
+
+@pytest.mark.parametrize("refuses", ["full", "read-only"])
+def test_a_disk_that_refuses_destroys_nothing(tmp_path: Path, refuses: str) -> None:
+    with small_tmpfs(tmp_path) as disk:
+        kept = KeptImages(disk.folder / "images", most_bytes=10_000 * KB)
+        for number in range(3):
+            kept.put_soon(key(number), noise(number, (200, 250)))
+        with ExitStack() as stack:
+            if refuses == "full":
+                disk.leave_free(0)
+            else:
+                stack.enter_context(disk.read_only())
+            assert not kept.pack_one()
+            for number in range(3):
+                np.testing.assert_array_equal(kept.get(key(number)), noise(number, (200, 250)))
+
+
+def test_a_file_that_cannot_be_read_now_is_not_taken_for_damaged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = KeptImages(tmp_path, most_bytes=100 * KB)
+    (tmp_path / "plain" / key().name).mkdir(parents=True)  # reading it is an OSError
+    assert [kept.get(key()) for _ in range(3)] == [None] * 3
+    assert not kept.pack_one()
+    assert sum("cannot be read" in told for told in caplog.messages) == 1
+    assert "damaged" not in caplog.text
 
 
 def test_what_was_put_soon_is_packed_later_and_stays_as_old_as_it_is(tmp_path: Path) -> None:

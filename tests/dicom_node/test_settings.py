@@ -306,6 +306,6 @@ def test_encoder_settings_that_cannot_be_meant(tmp_path: Path, text: str, reason
 
 
 def test_images_may_be_fetched_from_a_listed_peer() -> None:
-    fetched = Settings(encoder={"fetch_from": "pacs"}, peers=[PACS])  # type: ignore[arg-type]
+    fetched = Settings(encoder={"fetch_from": "pacs"}, peers=[PACS])
     assert fetched.encoder.fetch_from == "pacs"
     assert fetched.peers[0].retrieve == "c-get"

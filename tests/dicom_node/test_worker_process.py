@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from multiprocessing import Pipe
+from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 from dicom_node.changeover.start import MustEmbedAgainError
 from dicom_node.child_process import Tether
 from dicom_node.rounds import StoppedWaitingError
-from dicom_node.worker_process import ready_with
+from dicom_node.settings import EncoderSettings, Settings
+from dicom_node.worker_process import _work, ready_with
 from encoders.checked import CheckedEncoder
 from encoders.encoder import EncoderError
 from encoders.registry import create
@@ -68,3 +71,24 @@ def test_during_an_outage_it_can_be_stopped(quick: None) -> None:
 def test_a_worker_that_must_wait_is_ready() -> None:
     with pytest.raises(MustEmbedAgainError):
         _said(_start(MustEmbedAgainError("its weights are gone", in_use="a")))
+
+
+def test_what_is_compiled_is_compiled_after_the_word(
+    engine: Engine, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes minutes, which the node does not wait; whether there is an encoder it knows."""
+    made: list[tuple[bool, bool]] = []
+    ours, theirs = Pipe(duplex=False)
+    ends, end = Pipe(duplex=False)
+
+    def make(_: Engine, asked: Settings, *, node: str) -> CheckedEncoder:
+        made.append((asked.encoder.compile, ours.poll()))
+        if asked.encoder.compile:
+            raise EncoderError(f"no compiler at {node}")
+        return create("baseline")
+
+    monkeypatch.setattr("dicom_node.worker_process.encoder_to_work_with", make)
+    settings = Settings(data_folder=tmp_path, encoder=EncoderSettings(compile=True))
+    with ours, theirs, ends, end, pytest.raises(EncoderError, match="no compiler at"):
+        _work(Tether(theirs, ends), settings, database_url)
+    assert made == [(False, False), (True, True)]

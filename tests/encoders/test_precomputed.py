@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from encoders import precomputed
 from encoders.encoder import EncoderError, EncoderOptions
 from encoders.image import GrayscaleImage
 from encoders.registry import create
@@ -156,3 +157,31 @@ def test_no_damaged_byte_leads_to_another_error_or_another_vector(tmp_path: Path
         except EncoderError:
             continue
         np.testing.assert_array_equal(encoder.embed([of(key) for key in KEYS]), expected)
+
+
+def test_a_file_that_is_changed_while_it_is_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = saved(tmp_path / "v.npz")
+    saved(tmp_path / "other.npz", vectors=-VECTORS)
+    read = precomputed._read
+
+    def late(path: Path) -> Any:
+        (tmp_path / "other.npz").rename(path)
+        return read(path)
+
+    monkeypatch.setattr(precomputed, "_read", late)
+    with pytest.raises(EncoderError, match="changed while it was read"):
+        create("precomputed", options)
+
+
+def test_more_than_the_machine_can_hold_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a machine with too little memory for 10 MB of arrays: a file of some 10 KB."""
+    monkeypatch.setattr("encoders.precomputed.SHARE_OF_MEMORY", 1e-9)
+    path = tmp_path / "v.npz"
+    np.savez_compressed(path, keys=np.asarray(["1.2"]), vectors=np.zeros((1, 2_500_000)))
+    assert path.stat().st_size < 100_000
+    with pytest.raises(EncoderError, match=r"v\.npz holds arrays of 0\.0 GB, too much for the"):
+        create("precomputed", EncoderOptions(weights=path))

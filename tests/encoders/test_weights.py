@@ -5,6 +5,7 @@ import os
 import re
 import socket
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from encoders.declaration import Hub, Names
 from encoders.encoder import EncoderError, EncoderOptions
-from encoders.fetched import WeightsFile, sha256_of
+from encoders.fetched import WeightsFile, located, sha256_of
 from encoders.image import GrayscaleImage
 from encoders.lock import Locked, locked_path, write_locked
 from encoders.registry import create, find, make
@@ -227,6 +228,35 @@ def test_a_large_file_is_not_held_a_third_time(tmp_path: Path, pickled: bool) ->
     before = anonymous_mb("VmRSS")
     load_into(model, read_weights(file), Names())
     assert anonymous_mb("VmHWM") - before < 1.25 * 64
+
+
+def written_in_place(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(-4, os.SEEK_END)
+        file.write(bytes(4))
+
+
+def renamed_over(path: Path) -> None:
+    save_file({name: torch.zeros_like(held) for name, held in tensors().items()}, f"{path}.new")
+    Path(f"{path}.new").rename(path)
+
+
+@pytest.mark.parametrize("change", [written_in_place, renamed_over, Path.unlink])
+@pytest.mark.parametrize("when", ["before it is opened", "before it is copied"])
+@pytest.mark.parametrize("pickled", [False, True])
+def test_tensors_of_another_file_than_the_digest_are_refused(
+    tmp_path: Path, change: Callable[[Path], None], when: str, pickled: bool
+) -> None:
+    path = tmp_path / "weights"
+    held = {**tensors(), "count": torch.tensor(2)}
+    (torch.save if pickled else save_file)(held, path)
+    os.utime(path, (1_000_000, 1_000_000))  # or the change might fall into the same clock tick
+    asked = EncoderOptions(weights=path, allow_pickle=True)
+    file = located(find("monai-densenet121"), asked)
+    weights = read_weights(file) if when == "before it is copied" else None
+    change(path)
+    with pytest.raises(EncoderError, match=rf"{path}.* (changed while it was read|cannot be read)"):
+        load_into(Body(), weights or read_weights(file), Names())
 
 
 def densenet(folder: Path) -> tuple[Path, str]:

@@ -1,6 +1,7 @@
 """A space filled from another: what is missing, what is surplus, and the switch."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from storage.changeover import Filled, Gap, NotInUseError
 from storage.embeddings import NewEmbedding, VectorError
 from storage.spaces import Maker
 from tests.storage.made import NODE, received, reference, row_of, space, unit
+from tests.waiting import wait_until
 
 OLD, NEW = space(2, "old"), space(3, "new")
 ARCHIVE = 3
@@ -67,14 +69,15 @@ def fill(engine: Engine, images: Sequence[changeover.MissingImage], **also: Any)
 
 def switch(engine: Engine, **how: bool) -> Gap:
     with engine.begin() as connection:
-        return changeover.switch(connection, NEW, **how)
+        found = changeover.switch(connection, NEW, **how)
+    assert found.is_done is (used(engine) == NEW.id) or found.gap == Gap(0, 0, 0)
+    return found.gap
 
 
-def used(engine: Engine) -> str:
+def used(engine: Engine) -> str | None:
     with engine.connect() as connection:
         found = spaces.in_use(connection)
-    assert found is not None
-    return found.id
+    return None if found is None else found.id
 
 
 def test_all_is_missing_then_less_then_nothing(archive: Engine) -> None:
@@ -206,6 +209,51 @@ def test_a_switch_leaves_no_surplus(archive: Engine) -> None:
     switch(archive)
     with archive.connect() as connection:
         assert embeddings.live_count(connection, space_id=NEW.id) == ARCHIVE - 1
+
+
+def _while_it_waits(engine: Engine, meanwhile: Callable[[Connection], object]) -> Gap:
+    """A switch that has looked through the archive, and that a worker keeps from its end."""
+    found: list[Gap] = []
+    switching = threading.Thread(target=lambda: found.append(switch(engine)))
+    with engine.begin() as connection:
+        assert spaces.hold(connection, OLD.id)
+        switching.start()
+        wait_until(lambda: _waits(engine), "the switch to wait")
+        meanwhile(connection)
+    switching.join()
+    return found[0]
+
+
+def _waits(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return bool(connection.execute(waiting).scalar_one())
+
+
+def test_what_a_worker_writes_at_the_last_moment_keeps_it_from_switching(archive: Engine) -> None:
+    fill(archive, missing(archive))
+    found = _while_it_waits(archive, lambda connection: work(connection, "1.9"))
+    assert (found.missing, used(archive)) == (1, OLD.id)
+
+
+def test_what_a_worker_retires_at_the_last_moment_is_not_in_the_new_space(archive: Engine) -> None:
+    fill(archive, missing(archive))
+
+    def set_aside(connection: Connection) -> None:
+        embeddings.retire_study(connection, space_id=OLD.id, study_id=row_of(connection, "1.2"))
+
+    found = _while_it_waits(archive, set_aside)
+    assert (found.missing, used(archive)) == (0, NEW.id)
+    with archive.connect() as connection:
+        assert embeddings.live_count(connection, space_id=NEW.id) == ARCHIVE - 1
+
+
+def test_given_up_at_the_last_moment_it_does_not_switch_by_itself(archive: Engine) -> None:
+    fill(archive, missing(archive))
+    with archive.begin() as connection:
+        spaces.unwant(connection)
+    switch(archive, only_if_wanted=True)
+    assert used(archive) == OLD.id
 
 
 def _states(engine: Engine) -> dict[str, str]:
