@@ -23,10 +23,13 @@ def way_out(wanted: KnownSpace | None) -> str | None:
     lacking = sorted(progress.lacking, key=lambda lack: -lack.count)
     reasons = list(dict.fromkeys(lack.reason for lack in lacking))
     more = ["and others"] if len(reasons) > MOST_TOLD else []
+    what = "have no pixels any more, or none that can be embedded"
+    if any(lack.passing for lack in lacking):
+        what = "cannot be embedded at present"
     return (
-        f"{progress.missing} of {progress.images} images have no pixels any more, or none that "
-        f"can be embedded ({'; '.join([*reasons[:MOST_TOLD], *more])}): `likeness encoders use "
-        f"{wanted.id} --incomplete` goes on without them; sent again they are embedded"
+        f"{progress.missing} of {progress.images} images {what} "
+        f"({'; '.join([*reasons[:MOST_TOLD], *more])}): `likeness encoders use {wanted.id} "
+        "--incomplete` goes on without them; sent again they are embedded"
     )
 
 

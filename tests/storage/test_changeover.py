@@ -67,7 +67,7 @@ def fill(engine: Engine, images: Sequence[changeover.MissingImage], **also: Any)
         return changeover.fill(connection, in_use=OLD.id, wanted=NEW, filled=filled)
 
 
-def switch(engine: Engine, **how: bool) -> Gap:
+def switch(engine: Engine, **how: Any) -> Gap:
     with engine.begin() as connection:
         found = changeover.switch(connection, NEW, **how)
     assert found.is_done is (used(engine) == NEW.id) or found.gap == Gap(0, 0, 0)
