@@ -147,7 +147,7 @@ class KeptImages:
         self._told.add(what)
 
     def _write(self, path: Path, data: bytes) -> None:
-        """Aside first; not synced, for a file that a power cut left half is told by its digest."""
+        """Aside first; not synced, for the checksum tells of a file that a power cut left half."""
         aside = self._folder / _ASIDE / f"{os.getpid()}-{threading.get_ident()}"
         for folder in (self._folder, aside.parent, path.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
