@@ -19,7 +19,7 @@ def placed(network: nn.Module, precision: Precision, device: torch.device) -> nn
     """The network on its device, its weights in the layout and type that it computes with.
 
     For bf16 only factors of products are kept in it, which autocast would round to it anyhow, in
-    every forward pass: that took two thirds of a transformer's speed on a CPU
+    every forward pass: for one image that took more than half of a transformer's speed on a CPU
     (docs/benchmarks.md). Norms and positions stay as they are.
     """
     network.to(device)

@@ -394,7 +394,10 @@ def test_a_faulty_label_file_changes_nothing(
         assert connection.execute(text("SELECT count(*) FROM labels")).scalar_one() == 0
 
 
-def test_the_encoders_are_listed_with_the_one_in_use(likeness: Likeness) -> None:
+def test_the_encoders_are_listed_with_the_one_in_use(
+    likeness: Likeness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # wide enough for a line each
     rows: list[dict[str, Any]] = json.loads(likeness("encoders", "list", "--json").out)
     assert [row["name"] for row in rows if row["in_use"]] == ["baseline"]
     missing = {row["name"]: row["missing"] for row in rows}

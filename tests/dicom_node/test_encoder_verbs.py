@@ -98,8 +98,9 @@ def test_an_encoder_of_a_library_is_listed_without_it(young: Likeness, alone: Pa
 
 
 def test_the_archive_knows_which_is_in_use(
-    likeness: Likeness, engine: Engine, densenet: Path
+    likeness: Likeness, engine: Engine, densenet: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     with engine.begin() as connection:
         spaces.use(connection, space(), Maker("monai-densenet121", str(densenet)))
     rows = json.loads(likeness("encoders", "list", "--json").out)
@@ -109,8 +110,9 @@ def test_the_archive_knows_which_is_in_use(
 
 
 def test_an_archive_that_does_not_answer_is_told(
-    young: Likeness, alone: Path, free_port: int
+    young: Likeness, alone: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     alone.write_text(f"database_url = 'postgresql://likeness@127.0.0.1:{free_port}/likeness'")
     ran = young("encoders", "list")
     assert (ran.code, ran.out.splitlines()[1].split()[:2]) == (0, ["*", "baseline"])
@@ -221,7 +223,7 @@ def test_what_is_shown_tells_where_weights_are_and_what_is_wrong_with_them(
     ("arguments", "expected"),
     [
         (("fetch", "baseline"), "baseline needs no weights"),
-        (("fetch", "monai-vit-b32-256"), "are your own: set encoder.weights"),
+        (("fetch", "monai-vit-b32-256"), "are your own: give `likeness encoders add"),
         (("fetch", "nonsense"), "there is no encoder 'nonsense'"),
         (("show", "nonsense"), "there is no encoder 'nonsense'"),
         (("check", "monai-densenet121", "--weights", "gone"), "gone (put it there"),
