@@ -67,14 +67,21 @@ def header_faults(received: ReceivedInstance) -> Iterator[str]:
 
 
 def image_faults(image: GrayscaleImage, path: Path) -> Iterator[str]:
-    """An image has the shape that its header says, and lies in [0, 1]."""
+    """An image has the shape that its header says, at most 1024 long, and lies in [0, 1]."""
     ds = dcmread(path, stop_before_pixels=True)
     pixels = image.pixels
-    declared = (ds.get("Rows"), ds.get("Columns"))
-    if pixels.shape != declared or pixels.dtype != np.float32:
+    declared = (ds.get("Rows") or 0, ds.get("Columns") or 0)
+    if pixels.shape != _reduced(declared) or pixels.dtype != np.float32:
         yield f"{pixels.dtype} pixels of shape {pixels.shape} for rows and columns {declared}"
     elif not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1):
         yield f"pixels from {pixels.min()} to {pixels.max()}"
+
+
+def _reduced(declared: tuple[int, int]) -> tuple[int, ...]:
+    longest = max(1, *declared)
+    if longest <= 1024:
+        return declared
+    return tuple(max(1, round(side * 1024 / longest)) for side in declared)
 
 
 def rules_faults(image: GrayscaleImage) -> Iterator[str]:
