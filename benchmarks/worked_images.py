@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 
 from dicom_node.received import read_received
 from dicom_node.settings import EncoderSettings, Settings
-from dicom_node.spool import file_meta
+from dicom_node.spool import Spool, file_meta
 from dicom_node.worker import Worker
 from dicom_node.worker_loop import WorkerLoop
 from dicom_node.worker_process import start_worker
@@ -61,6 +61,13 @@ def _made(modality: str, number: int, times: int, noise: np.random.Generator) ->
 
 def receive(worker: Worker, images: Sequence[Dataset], count: int) -> None:
     """Put single-image studies into spool and database, closed; UIDs and patients are fresh."""
+    receive_into(worker.engine, worker.spool, images, count, node=worker.node)
+
+
+def receive_into(
+    engine: Engine, spool: Spool, images: Sequence[Dataset], count: int, *, node: str
+) -> None:
+    """The same where there is no worker."""
     received = []
     for number in range(count):
         dataset = images[number % len(images)]
@@ -72,12 +79,12 @@ def receive(worker: Worker, images: Sequence[Dataset], count: int) -> None:
             transfer_syntax_uid=ExplicitVRLittleEndian,
             calling_ae="BENCHMARK",
         )
-        name = worker.spool.put(meta, encoded(dataset))
-        received.append(read_received(worker.spool.path(name), name))
-    with worker.engine.begin() as connection:
-        studies.record_all(connection, received, received_by=worker.node)
-        opened = studies.open_studies(connection, received_by=worker.node)
-        studies.close(connection, opened, received_by=worker.node)
+        name = spool.put(meta, encoded(dataset))
+        received.append(read_received(spool.path(name), name))
+    with engine.begin() as connection:
+        studies.record_all(connection, received, received_by=node)
+        opened = studies.open_studies(connection, received_by=node)
+        studies.close(connection, opened, received_by=node)
 
 
 def seconds_to_work(worker: Worker, loop: WorkerLoop) -> float:

@@ -2,14 +2,15 @@
 
 Run ``python -m benchmarks.worker_memory``. A worker as the node runs it, in this process, with a
 PostgreSQL of its own, works single-image studies of small CT slices (128 x 128) and radiographs
-(600 x 512) in turn. After each thousand the resident set of this process (VmRSS of proc(5)) is
-told, and that of the processes that decode for it. Files are removed as soon as they are worked.
+(600 x 512) in turn, which another process makes. After each thousand the resident set of this
+process (VmRSS of proc(5)) is told, and that of the processes that decode for it. Files are removed
+as soon as they are worked.
 What grows over 20,000 images by more than 100 MB is a leak; the index is part of it.
 """
 
 import argparse
 import json
-import shutil
+import multiprocessing
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -17,19 +18,21 @@ from pathlib import Path
 
 import psutil
 import torch
-from pydicom.dataset import Dataset
 from safetensors.torch import save_file
 
 from benchmarks.machine import as_list, provenance
-from benchmarks.worked_images import made_images, receive, seconds_to_work, worker_in
+from benchmarks.worked_images import made_images, receive_into, seconds_to_work, worker_in
 from dicom_node.settings import EncoderSettings
+from dicom_node.spool import Spool
 from dicom_node.worker import Worker
 from dicom_node.worker_loop import WorkerLoop
 from encoders import registry
 from encoders.torch_encoder import build
+from storage.database import connect
 
 MB = 1e6
 FLAT_MB = 100
+WARM_UP = 100
 KINDS = ("CT", "DX")
 DIFFERENT = 12
 
@@ -54,18 +57,32 @@ def mark(images: int) -> Mark:
     )
 
 
-def marks(
-    worker: Worker, loop: WorkerLoop, images: Sequence[Dataset], *, count: int, step: int
-) -> Iterator[Mark]:
-    """Yield a mark after each ``step`` images, the first after one round of them all."""
-    receive(worker, images, len(images))
-    seconds_to_work(worker, loop)
-    yield mark(0)
-    for done in range(step, count + 1, step):
-        receive(worker, images, step)
+def feed(folder: Path, url: str, node: str, count: int) -> None:
+    """Put so many studies into the worker's spool and database; for a process of its own."""
+    images = [
+        image
+        for pair in zip(*(made_images(kind, DIFFERENT, times=1) for kind in KINDS), strict=True)
+        for image in pair
+    ]
+    engine = connect(url)
+    receive_into(engine, Spool(folder), images, count, node=node)
+    engine.dispose()
+
+
+def marks(worker: Worker, loop: WorkerLoop, *, count: int, step: int) -> Iterator[Mark]:
+    """Yield a mark after each ``step`` images, the first after a hundred that nobody counts."""
+    url = worker.engine.url.render_as_string(hide_password=False)
+    context = multiprocessing.get_context("spawn")
+    for done in (0, *range(step, count + 1, step)):
+        arguments = (worker.settings.data_folder, url, worker.node, step if done else WARM_UP)
+        feeder = context.Process(target=feed, args=arguments)
+        feeder.start()
+        feeder.join()
+        if feeder.exitcode:
+            raise SystemExit("the studies could not be made; see above")
         seconds_to_work(worker, loop)
-        shutil.rmtree(worker.spool.folder)
-        worker.spool.folder.mkdir()
+        for name in worker.spool.names():
+            worker.spool.path(name).unlink()
         yield mark(done)
 
 
@@ -88,16 +105,11 @@ def encoder_settings(name: str, folder: Path, threads: int) -> EncoderSettings:
 
 def measure(options: argparse.Namespace) -> Iterator[Mark]:
     """Yield the marks of one run."""
-    images = [
-        image
-        for pair in zip(*(made_images(kind, DIFFERENT, times=1) for kind in KINDS), strict=True)
-        for image in pair
-    ]
     with tempfile.TemporaryDirectory(prefix="likeness-") as name:
         folder = Path(name)
         settings = encoder_settings(options.encoder, folder, options.threads)
         with worker_in(folder / "node", settings) as working:
-            yield from marks(*working, images, count=options.images, step=options.step)
+            yield from marks(*working, count=options.images, step=options.step)
 
 
 def table(found: Sequence[Mark]) -> Iterator[str]:
