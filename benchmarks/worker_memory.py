@@ -4,8 +4,8 @@ Run ``python -m benchmarks.worker_memory``. A worker as the node runs it, in thi
 PostgreSQL of its own, works single-image studies of small CT slices (128 x 128) and radiographs
 (600 x 512) in turn, which another process makes. After each thousand the resident set of this
 process (VmRSS of proc(5)) is told, and that of the processes that decode for it. Files are removed
-as soon as they are worked.
-What grows over 20,000 images by more than 100 MB is a leak; the index is part of it.
+as soon as they are worked. What grows over 20,000 images by more than 100 MB is a leak; the index
+is part of it.
 """
 
 import argparse

@@ -87,7 +87,7 @@ class KeptImages:
         Until it is packed it stays as it is: it may be the last there is of its pixels.
         """
         try:
-            path = next(_files_in(self._folder / _PLAIN), None)
+            path = _some_file(self._folder / _PLAIN)
             samples = None if path is None else self._read(path)
             return path is not None and samples is not None and self._pack(path, samples)
         except OSError as fault:
@@ -191,6 +191,9 @@ def _files(folder: Path) -> Iterator[tuple[float, int, Path]]:
             yield status.st_mtime, status.st_size, path
 
 
-def _files_in(folder: Path) -> Iterator[Path]:
-    with suppress(FileNotFoundError, NotADirectoryError):
-        yield from folder.iterdir()
+def _some_file(folder: Path) -> Path | None:
+    """One of a folder's files; the others are not listed, for there may be ten thousand."""
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            return Path(entry.path)
+    return None

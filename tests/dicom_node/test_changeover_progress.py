@@ -1,5 +1,6 @@
 """What is told of a changeover: reasons counted, nodes that are there, how far it is."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -15,11 +16,14 @@ from dicom_node.changeover.progress import (
 )
 from dicom_node.changeover.telling import lacking_text, progress_text
 
-NOW, LONG_AGO = datetime.now(UTC), datetime.now(UTC) - timedelta(minutes=6)
+LONG_AGO = timedelta(minutes=6)
+
+Said = Callable[[], NodeProgress]
 
 
-def _said(at: datetime = NOW, **also: object) -> NodeProgress:
-    return replace(NodeProgress(at=at.isoformat()), **also)  # type: ignore[arg-type]
+def _said(ago: timedelta = timedelta(0), **also: object) -> Said:
+    """Said when the test runs: parameters are made when all tests are gathered, minutes before."""
+    return lambda: replace(NodeProgress((datetime.now(UTC) - ago).isoformat()), **also)  # type: ignore[arg-type]
 
 
 def test_reasons_are_counted_the_commonest_first() -> None:
@@ -49,41 +53,45 @@ def test_very_many_reasons_are_told_as_one() -> None:
         (_said(LONG_AGO), False, False),
     ],
 )
-def test_who_is_at_it_and_whether_anybody_can_do_more(
-    said: NodeProgress, busy: bool, stuck: bool
-) -> None:
-    progress = ChangeoverProgress(nodes={"a": said})
+def test_who_is_at_it_and_whether_anybody_can_do_more(said: Said, busy: bool, stuck: bool) -> None:
+    progress = ChangeoverProgress(nodes={"a": said()})
     assert progress.busy(besides="b") == ({"a"} if busy else set())
     assert progress.busy(besides="a") == set()
     assert progress.is_stuck is stuck
 
 
 @pytest.mark.parametrize(
-    ("progress", "expected"),
+    ("progress", "said", "expected"),
     [
-        (ChangeoverProgress(), "no node has begun yet: it is done by `likeness serve`"),
-        (ChangeoverProgress(images=0), "0 of 0 images (0%)"),
+        (ChangeoverProgress(), None, "no node has begun yet: it is done by `likeness serve`"),
+        (ChangeoverProgress(images=0), None, "0 of 0 images (0%)"),
         (
-            ChangeoverProgress(images=100, missing=60, nodes={"a": _said(per_s=0.5)}),
+            ChangeoverProgress(images=100, missing=60),
+            _said(per_s=0.5),
             "40 of 100 images (40%), 0.5 a second, 0:02:00 left",
         ),
         (
-            ChangeoverProgress(images=100, missing=60, nodes={"a": _said(LONG_AGO, per_s=0.5)}),
+            ChangeoverProgress(images=100, missing=60),
+            _said(LONG_AGO, per_s=0.5),
             "40 of 100 images (40%)",
         ),
         (
-            ChangeoverProgress(images=9, switch=False, nodes={"a": _said(at_end=True)}),
+            ChangeoverProgress(images=9, switch=False),
+            _said(at_end=True),
             "9 of 9 images (100%), complete: `likeness encoders use` takes it into use",
         ),
     ],
 )
-def test_how_far_it_is_in_words(progress: ChangeoverProgress, expected: str) -> None:
-    assert progress_text(progress) == expected
+def test_how_far_it_is_in_words(
+    progress: ChangeoverProgress, said: Said | None, expected: str
+) -> None:
+    nodes = {} if said is None else {"a": said()}
+    assert progress_text(replace(progress, nodes=nodes)) == expected
 
 
 def test_what_is_lacking_in_words() -> None:
     said = _said(fault="no weights", lacking=(Lack("gone", 3, "1.2"),))
-    assert lacking_text(ChangeoverProgress(nodes={"2.25.1": said})) == [
+    assert lacking_text(ChangeoverProgress(nodes={"2.25.1": said()})) == [
         "node 2.25.1: no weights",
         "3 not embedded: gone (such as 1.2)",
     ]

@@ -105,28 +105,28 @@ def test_who_asked_for_it_says_when_it_may_go_on_without(
     ]
 
 
-NOW = NodeProgress(datetime.now(UTC).isoformat(), lacking=(Lack("gone", 1, "1.2"),), at_end=True)
-AGO = (datetime.now(UTC) - timedelta(minutes=6)).isoformat()
+DONE = NodeProgress("", lacking=(Lack("gone", 1, "1.2"),), at_end=True)
 
 
 @pytest.mark.parametrize(
-    ("other", "waits", "may"),
+    ("other", "ago", "waits", "may"),
     [
-        (NOW, True, True),
-        (NOW, False, False),
-        (replace(NOW, at_end=False), True, False),
-        (replace(NOW, fault="no weights"), True, False),
-        (replace(NOW, lacking=(Lack("away", 2, "1.2", passing=1),)), True, False),
-        (replace(NOW, at=AGO, at_end=False), False, True),
+        (DONE, 0, True, True),
+        (DONE, 0, False, False),
+        (replace(DONE, at_end=False), 0, True, False),
+        (replace(DONE, fault="no weights"), 0, True, False),
+        (replace(DONE, lacking=(Lack("away", 2, "1.2", passing=1),)), 0, True, False),
+        (replace(DONE, at_end=False), 6, False, True),
     ],
 )
 def test_all_nodes_that_run_must_wait_and_be_at_their_end(
-    node: WorkedNode, other: NodeProgress, waits: bool, may: bool
+    node: WorkedNode, other: NodeProgress, ago: int, waits: bool, may: bool
 ) -> None:
     _upgrade(node)
     engine, space = node.engine, node.worker.space.id
-    tell_node(engine, space, node.worker.node, NOW)
-    tell_node(engine, space, NODE, other)
+    now = datetime.now(UTC)
+    tell_node(engine, space, node.worker.node, replace(DONE, at=now.isoformat()))
+    tell_node(engine, space, NODE, replace(other, at=(now - timedelta(minutes=ago)).isoformat()))
     tell_waiting(engine, OLDER, NODE, "no encoder" if waits else None)
     found = wanted(engine)
     assert found is not None
