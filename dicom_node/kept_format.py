@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from zlib_ng import zlib_ng
 
 from encoders.model_ready import Samples
 
@@ -37,7 +38,7 @@ def packed(samples: Samples) -> bytes:
     differences = each[axis]
     low = differences.astype(np.uint8).tobytes()
     high = (differences >> 8).astype(np.uint8).tobytes()
-    packing = zlib.compressobj(1, memLevel=9, strategy=zlib.Z_RLE)
+    packing = zlib_ng.compressobj(1, memLevel=9, strategy=zlib_ng.Z_RLE)
     body = b"".join((levels.tobytes(), packing.compress(low), packing.compress(high)))
     body += packing.flush()
     return _file({"shape": samples.shape, "levels": len(levels), "axis": axis}, body)
