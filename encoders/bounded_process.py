@@ -105,7 +105,7 @@ class BoundedProcess:
             return ChildProcessError(f"no answer in {self._stalled_s:g} s; is the storage slow?")
         if killed or not child.ready:
             return ChildProcessError(f"{self._module} ended with exit code {exit_code}")
-        if exit_code == -signal.SIGXCPU:
+        if exit_code == -signal.SIGPROF:
             return RefusedError(
                 f"reading it takes more than the {cpu_s} s of processor time allowed"
             )

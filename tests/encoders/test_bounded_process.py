@@ -9,6 +9,7 @@ from encoders.bounded_process import BoundedProcess, Limits
 
 CHILD = """
 import sys
+import time
 from encoders.bounded_child import RefusedError, answer_requests
 
 def answer(request):
@@ -18,6 +19,10 @@ def answer(request):
         bytes(1 << 40)
     if request == "spin":
         while True:
+            pass
+    if request == "work":
+        until = time.process_time() + 0.5
+        while time.process_time() < until:
             pass
     if request == "blunder":
         raise KeyError("a fault of ours")
@@ -59,6 +64,11 @@ def test_a_file_at_fault_is_refused_and_the_next_is_answered(
         with pytest.raises(RefusedError, match=reason):
             process.ask(request_)
         assert process.ask("next")[0] == "next"
+
+
+def test_processor_time_is_each_requests_own(child: str) -> None:
+    with BoundedProcess(child, Limits(cpu_s=1)) as process:
+        assert [process.ask("work")[0] for _ in range(4)] == ["work"] * 4
 
 
 def test_a_child_that_cannot_start_blames_no_file() -> None:
