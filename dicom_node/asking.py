@@ -19,9 +19,9 @@ from encoders.header import HeaderError, ImageHeader
 from encoders.image import GrayscaleImage, PixelError
 from encoders.pixel_reader import PixelReader
 from encoders.registry import find
-from storage import audit, search, snapshot, spaces, studies
+from storage import audit, search, spaces, studies
 from storage.answer import Answer, SpaceSummary, StudyRecord
-from storage.index import VectorIndex, snapshot_path
+from storage.index import SnapshotError, VectorIndex, snapshot_path
 from storage.spaces import KnownSpace
 
 
@@ -56,7 +56,7 @@ def read_only_index(connection: Connection, settings: Settings, space: SpaceSumm
     """
     try:
         index = VectorIndex.load(snapshot_path(settings.index_folder, space.id), space)
-    except (FileNotFoundError, snapshot.SnapshotError):
+    except (FileNotFoundError, SnapshotError):
         index = VectorIndex(space.id, space.dimension)
     index.catch_up(connection)
     return index

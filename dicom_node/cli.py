@@ -31,9 +31,9 @@ from dicom_node.verbs.tokens import add_token_verbs
 from encoders.encoder import EncoderError
 from encoders.image import PixelError
 from storage.database import DatabaseError
+from storage.index import SnapshotError
 from storage.labels import LabelError
 from storage.search import SearchError
-from storage.snapshot import SnapshotError
 from storage.tokens import TokenError
 
 KNOWN_FAULTS = (

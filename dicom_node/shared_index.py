@@ -14,7 +14,7 @@ from dicom_node import asking
 from dicom_node.settings import Settings
 from storage import embeddings
 from storage.answer import SpaceSummary
-from storage.index import VectorIndex
+from storage.index import VectorIndex, snapshot_path
 from storage.outages import first_line
 from storage.search import SearchError
 
@@ -27,7 +27,7 @@ class SharedIndex:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._index: VectorIndex | None = None
-        self._one_question = threading.Lock()  # FAISS must not be written while it is searched
+        self._one_question = threading.Lock()
 
     @contextmanager
     def alone(self) -> Iterator[Self]:
@@ -62,6 +62,7 @@ class SharedIndex:
             self._index = None  # never two of them in memory
             index = asking.read_only_index(connection, self._settings, space)
         else:
+            index.follow(snapshot_path(self._settings.index_folder, space.id))
             index.catch_up(connection)
         self._index = index
         return index

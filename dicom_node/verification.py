@@ -7,8 +7,8 @@ from sqlalchemy import Engine
 
 from dicom_node.asking import known_space_in_use
 from dicom_node.settings import Settings
-from storage import snapshot, spaces
-from storage.index import VectorIndex, differences, snapshot_path
+from storage import spaces
+from storage.index import SnapshotError, VectorIndex, differences, snapshot_path
 from storage.spaces import KnownSpace
 
 
@@ -59,7 +59,7 @@ def _verified(
         index = VectorIndex.load(snapshot_path(settings.index_folder, space.id), space.summary)
     except FileNotFoundError:
         index = VectorIndex(space.id, space.summary.dimension)
-    except snapshot.SnapshotError as fault:
+    except SnapshotError as fault:
         return Verified(space, is_in_use, 0, [f"the snapshot cannot be trusted: {fault}"])
     frozen = engine.execution_options(isolation_level="REPEATABLE READ")
     with frozen.connect() as connection:

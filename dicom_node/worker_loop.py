@@ -19,7 +19,7 @@ from dicom_node.stages import Stages
 from dicom_node.worker import SpaceChangedError, Worker
 from storage import embeddings, study_work
 from storage.database import is_outage
-from storage.index import snapshot_path
+from storage.index import SnapshotError, save_after, snapshot_path
 from storage.outages import OUTAGES
 from storage.queue import JOBS, SUSPECT, RetryRule
 
@@ -29,8 +29,6 @@ log = logging.getLogger(__name__)
 
 DEATHS = 10
 """A study is set aside after so many: of a killed worker or a power cut it may not be the cause."""
-SNAPSHOT_CHANGES = 100
-"""An idle worker writes a new snapshot after this many changes, or one in a hundred vectors."""
 DRAIN_S = 20.0
 """How long what is in flight may take to its end when the node is told to stop. A part of
 ``child_process.STOP_S``, after which the process is killed: the rest is given back in time."""
@@ -231,14 +229,18 @@ class WorkerLoop:
 
     def _save_if_worth_it(self) -> None:
         index = self._worker.index
-        if index.watermark - self._saved >= max(SNAPSHOT_CHANGES, index.count // 100):
+        if index.watermark - self._saved >= save_after(index.count):
             self._save()
 
     def _save(self) -> None:
         index = self._worker.index
-        if index.watermark != self._saved:
+        if index.watermark == self._saved:
+            return
+        self._saved = index.watermark  # one that fails is tried again after as many changes
+        try:
             index.save(snapshot_path(self._settings.index_folder, index.space_id))
-            self._saved = index.watermark
+        except (OSError, SnapshotError) as fault:
+            log.warning("the index snapshot was not written, answers go on without it: %s", fault)
 
 
 def _stops(fault: Exception) -> bool:

@@ -4,6 +4,7 @@ import json
 import resource
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def answer_requests(answer: Callable[[Any], Answer], arguments: list[str]) -> No
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold patient data
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (_address_space() + memory, hard))
-    with Connection(descriptor) as connection:
+    with Connection(descriptor) as connection, suppress(BrokenPipeError):  # nobody waits any more
         connection.send_bytes(READY)
         while (asked := _next(connection)) is not None:
             cpu_s, request = asked

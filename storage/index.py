@@ -1,35 +1,35 @@
-"""The exact vector index: FAISS, kept up from the embeddings table, rebuildable from it.
+"""The vector index beside the database: kept up from the embeddings table, rebuildable from it.
 
-One owner adds and saves; FAISS allows concurrent searches only.
+One process owns it and saves; any number on the same host read the same file. What they hold in
+memory beyond that file is what came since.
 """
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
-from storage import embeddings, snapshot
+from storage import embeddings
 from storage.answer import SpaceSummary
+from storage.vectors import base as bases
+from storage.vectors.base import Base, SnapshotError
+from storage.vectors.metric import Metric
+from storage.vectors.vector_set import Neighbour, VectorSet
+
+__all__ = ["Neighbour", "SnapshotError", "VectorIndex", "differences", "open_index"]
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Neighbour:
-    """The index's answer: an embedding's id and its cosine distance, in [0, 2]."""
-
-    key: int
-    distance: float
+SNAPSHOT_CHANGES = 100
+"""A new snapshot is written after this many changes, or one in a hundred vectors."""
 
 
 class VectorIndex:
-    """Exact cosine search over the unit vectors of one space.
+    """The vectors of one space up to a change; any number of threads may search it.
 
     Attributes:
         space_id: the space whose vectors these are.
@@ -37,63 +37,88 @@ class VectorIndex:
         watermark: the last change of the space that the index holds.
     """
 
-    def __init__(self, space_id: str, dimension: int) -> None:
+    def __init__(self, space_id: str, dimension: int, metric: Metric = Metric.COSINE) -> None:
         self.space_id = space_id
         self.dimension = dimension
         self.watermark = 0
-        self._faiss: Any = faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
+        self._saved = 0
+        self._followed = 0
+        self._set = VectorSet(dimension, metric)
 
     @classmethod
     def load(cls, path: Path, space: SpaceSummary) -> Self:
-        """An index from its snapshot.
+        """An index from its snapshot, which it maps and does not copy.
 
         Raises:
-            snapshot.SnapshotError: the file is altered, or of another space or dimension.
+            SnapshotError: the file is altered, or of another space or dimension.
             FileNotFoundError: there is no snapshot.
         """
-        header, payload = snapshot.read(path)
-        if (header.space_id, header.dimension) != (space.id, space.dimension):
-            raise snapshot.SnapshotError(
-                f"it holds space {header.space_id} of {header.dimension}, "
-                f"asked was {space.id} of {space.dimension}"
-            )
-        index = cls(space.id, space.dimension)
-        index._faiss = faiss.deserialize_index(np.frombuffer(payload, dtype=np.uint8))
-        if index.count != header.count:
-            raise snapshot.SnapshotError(f"it holds {index.count} vectors, not {header.count}")
-        index.watermark = header.watermark
+        index = cls(space.id, space.dimension, Metric(space.metric))
+        index._take(index._base(path))
         return index
 
     def save(self, path: Path) -> None:
-        """Writes the snapshot aside and renames it over the old one."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        payload = faiss.serialize_index(self._faiss).tobytes()
-        header = snapshot.SnapshotHeader(
-            format=snapshot.FORMAT,
-            space_id=self.space_id,
-            dimension=self.dimension,
-            count=self.count,
-            watermark=self.watermark,
-            sha256=snapshot.digest(payload),
-        )
-        snapshot.write(path, header, payload)
+        """Writes the snapshot aside, renames it over the old one, and goes on from it.
+
+        Raises:
+            OSError: the disk is full, or fails, or another process writes it; the old one stays.
+            SnapshotError: the disk does not give back what was written.
+        """
+        self._set.write(path, space_id=self.space_id, watermark=self.watermark)
+        self._set.adopt(self._base(path))
+
+    def follow(self, path: Path) -> None:
+        """Goes on from a newer snapshot of the owner's, if it is time and there is one.
+
+        For who reads beside the owner, and would keep all that came since in memory.
+        """
+        if self.changed < save_after(self.count):
+            return
+        try:
+            written = path.stat().st_mtime_ns
+            if written == self._followed:
+                return
+            self._followed = written
+            base = self._base(path)
+        except (FileNotFoundError, SnapshotError):
+            return  # the owner sees to it
+        if base.about.watermark > self.watermark:
+            self._take(base)
+        elif base.about.watermark >= self._saved:
+            self._set.adopt(base)
+            self._saved = base.about.watermark
+
+    def _base(self, path: Path) -> Base:
+        base = bases.load(path)
+        about, own = base.about, (self.space_id, self.dimension, self._set.metric)
+        if (about.space_id, about.dimension, about.metric) != own:
+            raise SnapshotError(
+                f"it holds space {about.space_id} of {about.dimension} ({about.metric}), "
+                f"asked was {self.space_id} of {self.dimension} ({self._set.metric})"
+            )
+        return base
+
+    def _take(self, base: Base) -> None:
+        self._set = VectorSet.of(base)
+        self.watermark = self._saved = base.about.watermark
 
     @property
     def count(self) -> int:
         """How many vectors the index holds."""
-        return int(self._faiss.ntotal)
+        return self._set.count
+
+    @property
+    def changed(self) -> int:
+        """How many vectors came or left since the snapshot."""
+        return self._set.changed
 
     def ids(self) -> NDArray[np.int64]:
         """The embedding ids held, ascending."""
-        return np.sort(faiss.vector_to_array(self._faiss.id_map))
+        return self._set.ids()
 
     def vectors(self, ids: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
         """The vectors of ``ids``, shape (len(ids), dimension); KeyError for an id not held."""
-        try:
-            found = [self._faiss.reconstruct(int(key)) for key in ids]
-        except RuntimeError as fault:
-            raise KeyError(f"an embedding id is not in the index: {fault}") from fault
-        return np.asarray(found, dtype=np.float32).reshape(len(found), self.dimension)
+        return self._set.vectors(ids)
 
     def catch_up(self, connection: Connection) -> int:
         """Takes in the space's changes since the watermark; returns how many there were."""
@@ -104,19 +129,18 @@ class VectorIndex:
         return taken
 
     def _apply(self, batch: Sequence[embeddings.Change]) -> None:
-        self._faiss.remove_ids(np.array([change.id for change in batch], dtype=np.int64))
-        live = [(change.id, change.vector) for change in batch if change.vector is not None]
-        if live:
-            self._faiss.add_with_ids(
-                np.stack([vector for _, vector in live]),
-                np.array([key for key, _ in live], dtype=np.int64),
-            )
+        left = [change.id for change in batch if change.vector is None]
+        came = {change.id: change.vector for change in batch if change.vector is not None}
+        vectors = np.array(list(came.values()), np.float32).reshape(len(came), self.dimension)
+        self._set.change(
+            left=np.array(left, np.int64), ids=np.array(list(came), np.int64), vectors=vectors
+        )
         self.watermark = batch[-1].change
 
     def search(
         self, vector: NDArray[np.float32], k: int, *, among: NDArray[np.int64] | None = None
     ) -> list[Neighbour]:
-        """The ``k`` nearest vectors, or all where fewer are held, nearest first.
+        """The ``k`` nearest vectors, or all where fewer are held, nearest first, ties by id.
 
         Args:
             vector: float32, shape (dimension,), unit length.
@@ -125,7 +149,8 @@ class VectorIndex:
                 are as if they were not there.
 
         Raises:
-            ValueError: the vector has another shape or is not finite, or k is below 1.
+            VectorError: the vector has another shape, is not finite or not of unit length, or k
+                is below 1.
         """
         return self.search_each(vector[np.newaxis], k, among=among)[0]
 
@@ -135,30 +160,14 @@ class VectorIndex:
         """``search`` with several vectors, shape (n, dimension), in one pass over the index.
 
         Raises:
-            ValueError: as ``search``.
+            VectorError: as ``search``.
         """
-        if vectors.shape[1:] != (self.dimension,) or not np.isfinite(vectors).all():
-            raise ValueError(f"a query needs {self.dimension} finite numbers, got {vectors.shape}")
-        if k < 1:
-            raise ValueError(f"k is {k}; ask for at least one neighbour")
-        most = self.count if among is None else min(self.count, len(among))
-        if most == 0:
-            return [[] for _ in vectors]
-        chosen = None if among is None else _only(among)
-        cosines, keys = self._faiss.search(vectors, min(k, most), params=chosen)
-        return [
-            [
-                Neighbour(int(key), 1.0 - float(cosine))
-                for key, cosine in zip(found, values, strict=True)
-                if key >= 0  # FAISS fills up with -1
-            ]
-            for found, values in zip(keys, cosines, strict=True)
-        ]
+        return self._set.search(vectors, k, among)
 
 
-def _only(ids: NDArray[np.int64]) -> Any:
-    parameters: Any = faiss.SearchParameters
-    return parameters(sel=faiss.IDSelectorBatch(np.ascontiguousarray(ids, dtype=np.int64)))
+def save_after(count: int) -> int:
+    """After how many changes an index of so many vectors is worth a new snapshot."""
+    return max(SNAPSHOT_CHANGES, count // 100)
 
 
 def snapshot_path(folder: Path, space_id: str) -> Path:
@@ -175,20 +184,28 @@ def open_index(connection: Connection, folder: Path, space: SpaceSummary) -> Vec
     try:
         index = _of_this_database(connection, VectorIndex.load(path, space))
     except FileNotFoundError:
-        index = VectorIndex(space.id, space.dimension)
-    except snapshot.SnapshotError as fault:
-        kept = snapshot.set_aside(path)
+        index = VectorIndex(space.id, space.dimension, Metric(space.metric))
+    except SnapshotError as fault:
+        kept = set_aside(path)
         log.warning("index snapshot set aside as %s and rebuilt: %s", kept.name, fault)
-        index = VectorIndex(space.id, space.dimension)
+        index = VectorIndex(space.id, space.dimension, Metric(space.metric))
     index.catch_up(connection)
     return index
+
+
+def set_aside(path: Path) -> Path:
+    """Renames a snapshot that is not to be trusted, and returns its new name."""
+    number = 1
+    while (name := path.with_name(f"{path.name}.corrupt-{number}")).exists():
+        number += 1
+    return path.rename(name)
 
 
 def _of_this_database(connection: Connection, index: VectorIndex) -> VectorIndex:
     """Changes that the database lost, in a restore or a failover, would stay in the index."""
     last = embeddings.last_change(connection)
     if index.watermark > last:
-        raise snapshot.SnapshotError(
+        raise SnapshotError(
             f"it has seen change {index.watermark}, the database only {last}: it was restored"
         )
     return index

@@ -16,7 +16,7 @@ from dicom_node.changeover.progress import ChangeoverProgress, tell_overlap
 from dicom_node.settings import Settings
 from storage import changeover, embeddings, overlap, spaces
 from storage.changeover import Looked, Switch
-from storage.index import open_index, snapshot_path
+from storage.index import SnapshotError, open_index, snapshot_path
 from storage.overlap import Overlap
 from storage.spaces import KnownSpace
 
@@ -104,8 +104,11 @@ class Finisher:
             return
         with self._engine.connect() as connection:
             index = open_index(connection, self._settings.index_folder, space)
-        index.save(snapshot_path(self._settings.index_folder, space.id))
         self._saved = index.watermark
+        try:
+            index.save(snapshot_path(self._settings.index_folder, space.id))
+        except (OSError, SnapshotError) as fault:
+            log.warning("no snapshot of space %s was written: %s", space.id, fault)
 
     def _nobody_is_hindered(self, told: ChangeoverProgress) -> bool:
         """Whether every running node can make the encoder: one that cannot would work no more."""

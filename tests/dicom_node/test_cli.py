@@ -337,7 +337,7 @@ def test_verify_fails_on_an_altered_snapshot_until_it_is_rebuilt(
     path.write_bytes(content)
     ran = likeness("verify")
     assert ran.code == 1
-    assert "its checksum does not match" in ran.out
+    assert "the checksum of its rows does not match: it is altered" in ran.out
     assert ran.err == "likeness: 1 differences; `likeness reindex` rebuilds the index\n"
     assert likeness("reindex") == Ran(0, f"index of space {space().id} rebuilt: 2 vectors\n", "")
     assert likeness("verify").code == 0

@@ -1,7 +1,11 @@
 """The index beside the database: its snapshot, how it catches up, and how the two are compared."""
 
+import fcntl
 import json
 import logging
+import re
+import resource
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +18,16 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import Connection
 
-from storage import embeddings, snapshot, spaces
-from storage.index import VectorIndex, differences, open_index, snapshot_path
-from storage.snapshot import SnapshotError
+from storage import embeddings, spaces
+from storage.index import (
+    SNAPSHOT_CHANGES,
+    SnapshotError,
+    VectorIndex,
+    differences,
+    open_index,
+    snapshot_path,
+)
+from storage.vectors.sections import BusyError
 from tests.storage.made import add_study, space, unit
 
 SPACE = space(3)
@@ -67,10 +78,9 @@ def test_any_altered_byte_is_noticed(connection: Connection, tmp_path: Path) -> 
     _archive(connection)
     path = _saved(connection, tmp_path)
     content = path.read_bytes()
-    start = content.index(b"\n") + 1
-    for at in range(start, len(content), 7):
+    for at in range(0, len(content), 7):
         path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
-        with pytest.raises(SnapshotError, match="checksum"):
+        with pytest.raises(SnapshotError, match="altered"):
             VectorIndex.load(path, SPACE)
 
 
@@ -90,21 +100,25 @@ def test_a_truncated_snapshot_is_noticed(
     ("changes", "expected"),
     [
         ({"space_id": "another"}, "it holds space another of 3"),
-        ({"dimension": 4}, "it holds space space-a of 4"),
-        ({"count": 2}, "it holds 3 vectors, not 2"),
+        ({"dimension": 4}, "cannot reshape"),
+        ({"metric": "l2"}, "it holds space space-a of 3 (l2)"),
+        ({"metric": "other"}, "'other' is not a valid Metric"),
+        ({"count": 2}, "its 3 ids are not those of 2 vectors"),
+        ({"choice": "magic-fp32"}, "'magic' is not a valid Kind"),
         ({"format": "likeness-index-0"}, "its format is 'likeness-index-0'"),
-        ({"sha256": ""}, "its checksum does not match"),
-        ({"more": 1}, "not a snapshot's header"),
+        ({"more": 1}, "unexpected keyword argument 'more'"),
     ],
 )
-def test_a_header_that_does_not_fit_is_told(
+def test_a_head_that_does_not_fit_is_told(
     connection: Connection, tmp_path: Path, changes: dict[str, object], expected: str
 ) -> None:
     _archive(connection)
     path = _saved(connection, tmp_path)
-    line, payload = path.read_bytes().split(b"\n", 1)
-    path.write_bytes(json.dumps(json.loads(line) | changes).encode() + b"\n" + payload)
-    with pytest.raises(SnapshotError, match=expected):
+    content = path.read_bytes()
+    said = json.loads(content[9:4096]) | changes
+    line = json.dumps(said).encode().ljust(4086) + b"\n"
+    path.write_bytes(b"%08x " % zlib.crc32(line) + line + content[4096:])
+    with pytest.raises(SnapshotError, match=re.escape(expected)):
         VectorIndex.load(path, SPACE)
 
 
@@ -112,8 +126,8 @@ def test_a_header_that_does_not_fit_is_told(
 def test_a_file_that_is_no_snapshot_is_told(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "foreign.index"
     path.write_bytes(line)
-    with pytest.raises(SnapshotError, match="not a snapshot's header"):
-        snapshot.read(path)
+    with pytest.raises(SnapshotError, match="no head of ours"):
+        VectorIndex.load(path, SPACE)
 
 
 def test_a_bad_snapshot_is_set_aside_and_the_index_rebuilt(
@@ -155,6 +169,79 @@ def test_a_snapshot_that_is_ahead_of_the_database_is_rebuilt(
     index = open_index(connection, tmp_path, SPACE)
     assert (index.count, differences(connection, index)) == (2, [])
     assert "it has seen change 3, the database only 2" in caplog.text
+
+
+def test_a_reader_goes_on_from_the_owners_newer_snapshot(
+    connection: Connection, tmp_path: Path
+) -> None:
+    rows = _archive(connection, SNAPSHOT_CHANGES + 20)
+    reader, owner = _current(connection), _current(connection)
+    path = snapshot_path(tmp_path, SPACE.id)
+    owner.save(path)
+    embeddings.retire_study(connection, space_id=SPACE.id, study_id=rows[3])
+    add_study(connection, SPACE, "1.999", [unit(0, 0, 1)])
+    reader.catch_up(connection)
+    reader.follow(path)
+    assert reader.changed == 2  # one left, one came since
+    assert differences(connection, reader) == []
+
+
+def test_a_reader_that_is_behind_the_snapshot_takes_all_of_it(
+    connection: Connection, tmp_path: Path
+) -> None:
+    rows = _archive(connection, SNAPSHOT_CHANGES)
+    reader = _current(connection)
+    embeddings.retire_study(connection, space_id=SPACE.id, study_id=rows[3])
+    path = _saved(connection, tmp_path)
+    reader.follow(path)
+    assert (reader.count, reader.changed) == (SNAPSHOT_CHANGES - 1, 0)
+    assert differences(connection, reader) == []
+
+
+@pytest.mark.parametrize("content", [None, b"spoilt"])
+def test_a_reader_without_a_good_snapshot_stays_as_it_is(
+    connection: Connection, tmp_path: Path, content: bytes | None
+) -> None:
+    _archive(connection, SNAPSHOT_CHANGES)
+    reader = _current(connection)
+    path = snapshot_path(tmp_path, SPACE.id)
+    if content is not None:
+        path.write_bytes(content)
+    reader.follow(path)
+    assert differences(connection, reader) == []
+
+
+def test_a_full_disk_leaves_the_old_snapshot_and_the_index(
+    connection: Connection, tmp_path: Path
+) -> None:
+    _archive(connection)
+    path = _saved(connection, tmp_path)
+    before = path.read_bytes()
+    add_study(connection, SPACE, "1.9", [unit(0, 0, 1)])
+    index = _current(connection)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (6000, limits[1]))  # a disk with no more room
+    try:
+        with pytest.raises(OSError, match="too large"):
+            index.save(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+    assert differences(connection, index) == []
+
+
+def test_of_two_who_write_a_snapshot_the_second_is_told(
+    connection: Connection, tmp_path: Path
+) -> None:
+    path = _saved(connection, tmp_path)
+    aside = path.with_name(f"{path.name}.writing")
+    with aside.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(BusyError, match=f"another process is writing {aside.name}"):
+            _current(connection).save(path)
+    _current(connection).save(path)  # what a killed process left is begun anew
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_without_a_snapshot_the_index_is_built(connection: Connection, tmp_path: Path) -> None:
@@ -212,10 +299,20 @@ def test_a_vector_that_is_another_is_found(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize(
-    "vector", [unit(1, 0), np.array([np.nan, 0, 1], np.float32), np.zeros((1, 3), np.float32)]
+    ("vector", "expected"),
+    [
+        (unit(1, 0), "of shape (1, 2)"),
+        (np.zeros((1, 3), np.float32), "of shape (1, 1, 3)"),
+        (np.array([1.0, 0.0, 0.0]), "these are float64"),
+        (np.array([np.nan, 0, 1], np.float32), "NaN or infinity"),
+        (np.zeros(3, np.float32), "length 0.0000 is not of unit length"),
+        (np.full(3, 2, np.float32), "length 3.4641 is not of unit length"),
+    ],
 )
-def test_a_query_that_is_no_vector_of_the_space_is_refused(vector: NDArray[np.float32]) -> None:
-    with pytest.raises(ValueError, match="3 finite numbers"):
+def test_a_query_that_is_no_vector_of_the_space_is_refused(
+    vector: NDArray[np.float32], expected: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(expected)):
         VectorIndex(SPACE.id, 3).search(vector, 1)
 
 
