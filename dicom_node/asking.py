@@ -57,7 +57,7 @@ def read_only_index(connection: Connection, settings: Settings, space: SpaceSumm
     try:
         index = VectorIndex.load(snapshot_path(settings.index_folder, space.id), space)
     except (FileNotFoundError, SnapshotError):
-        index = VectorIndex(space.id, space.dimension)
+        index = VectorIndex.empty(space)
     index.catch_up(connection)
     return index
 

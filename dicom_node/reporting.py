@@ -135,15 +135,14 @@ class Reporting:
 
     def _ask(self, connection: Connection, study_id: int, *, asked_by: str) -> Answer:
         space = asking.space_in_use(connection)
-        with self._index.of(connection, space) as index:
-            return answering.ask(
-                connection,
-                index,
-                study_id,
-                space=space,
-                settings=self._settings,
-                asked_by=asked_by,
-            )
+        return answering.ask(
+            connection,
+            self._index.of(connection, space),
+            study_id,
+            space=space,
+            settings=self._settings,
+            asked_by=asked_by,
+        )
 
     def _keep(self, connection: Connection, answer: Answer) -> bool:
         kept = answering.keep_report(

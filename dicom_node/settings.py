@@ -14,6 +14,8 @@ from pydantic import (
     model_validator,
 )
 
+from storage.vectors.choice import Choice, Kind, Precision
+
 
 def _ae_title(value: str) -> str:
     """PS3.5 6.2, VR AE: 1 to 16 printable ASCII characters, no backslash; padding is dropped."""
@@ -240,6 +242,21 @@ class ReportSettings(Section):
     send_to: tuple[str, ...] = ()
 
 
+class IndexSettings(Section):
+    """What finds the nearest vectors. ``engine`` looks at all of them ("exact"), along a graph of
+    neighbours ("hnsw") or in the nearest cells ("ivf"); ``precision`` is that of what is looked at.
+    Distances are always those of the vectors themselves.
+    """
+
+    engine: Literal["exact", "hnsw", "ivf"] = "exact"
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+
+    @property
+    def choice(self) -> Choice:
+        """Both as one."""
+        return Choice(Kind(self.engine), Precision(self.precision))
+
+
 class WorkSettings(Section):
     """How often work and sends are tried, and how long a worker may hold a study.
 
@@ -308,6 +325,7 @@ class Settings(Section):
     spool: SpoolSettings = SpoolSettings()
     pressure: PressureSettings = PressureSettings()
     encoder: EncoderSettings = EncoderSettings()
+    index: IndexSettings = IndexSettings()
     search: SearchSettings = SearchSettings()
     report: ReportSettings = ReportSettings()
     work: WorkSettings = WorkSettings()

@@ -2,9 +2,6 @@
 
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Self
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
@@ -22,37 +19,38 @@ log = logging.getLogger(__name__)
 
 
 class SharedIndex:
-    """The index, loaded with the first question and caught up for each."""
+    """The index, loaded with the first question and caught up for each.
+
+    One question at a time catches it up; any number search what they got, side by side.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._index: VectorIndex | None = None
-        self._one_question = threading.Lock()
+        self._catching_up = threading.Lock()
 
-    @contextmanager
-    def alone(self) -> Iterator[Self]:
-        """Nobody else asks while the block runs: for who would wait without a connection."""
-        with self._one_question:
-            yield self
+    def wait(self) -> None:
+        """Waits while somebody loads it: for who would wait with a connection kept from others."""
+        with self._catching_up:
+            return
 
     def load(self, engine: Engine) -> None:
         """Loads the index for the first who asks; without it he would wait for that."""
         try:
-            with self.alone(), engine.connect() as connection:
-                self.caught_up(connection, asking.space_in_use(connection))
+            with engine.connect() as connection:
+                self.of(connection, asking.space_in_use(connection))
         except SearchError:
             log.info("nothing is indexed yet: the index is loaded with the first question")
         except DBAPIError as fault:
             log.warning("the index is loaded with the first question: %s", first_line(fault))
 
-    @contextmanager
-    def of(self, connection: Connection, space: SpaceSummary) -> Iterator[VectorIndex]:
-        """The index of a space as the database now is; nobody else asks while the block runs."""
-        with self._one_question:
-            yield self.caught_up(connection, space)
+    def of(self, connection: Connection, space: SpaceSummary) -> VectorIndex:
+        """The index of a space as the database now is, for one question."""
+        with self._catching_up:
+            self._index = self._caught_up(connection, space)
+            return self._index.frozen()
 
-    def caught_up(self, connection: Connection, space: SpaceSummary) -> VectorIndex:
-        """The index of a space as the database now is; for who is ``alone``."""
+    def _caught_up(self, connection: Connection, space: SpaceSummary) -> VectorIndex:
         index = self._index
         if (
             index is None
@@ -60,9 +58,7 @@ class SharedIndex:
             or index.watermark > embeddings.last_change(connection)  # the database was restored
         ):
             self._index = None  # never two of them in memory
-            index = asking.read_only_index(connection, self._settings, space)
-        else:
-            index.follow(snapshot_path(self._settings.index_folder, space.id))
-            index.catch_up(connection)
-        self._index = index
+            return asking.read_only_index(connection, self._settings, space)
+        index.follow(snapshot_path(self._settings.index_folder, space.id))
+        index.catch_up(connection)
         return index

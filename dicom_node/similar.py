@@ -51,7 +51,8 @@ class Similar:
         state = self.state(study_uid)
         if state.state in {"open", "queued", "failed"}:
             return state
-        with self._index.alone() as shared, self._engine.begin() as connection:
+        self._index.wait()
+        with self._engine.begin() as connection:
             space = asking.space_in_use(connection)
             if state.state == "answered" and not _can_be_asked(connection, state, space):
                 raise SearchError(
@@ -60,7 +61,7 @@ class Similar:
                 )
             return answering.ask(
                 connection,
-                shared.caught_up(connection, space),
+                self._index.of(connection, space),
                 state.id,
                 space=space,
                 settings=self._settings,

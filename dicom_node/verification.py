@@ -58,7 +58,7 @@ def _verified(
     try:
         index = VectorIndex.load(snapshot_path(settings.index_folder, space.id), space.summary)
     except FileNotFoundError:
-        index = VectorIndex(space.id, space.summary.dimension)
+        index = VectorIndex.empty(space.summary)
     except SnapshotError as fault:
         return Verified(space, is_in_use, 0, [f"the snapshot cannot be trusted: {fault}"])
     frozen = engine.execution_options(isolation_level="REPEATABLE READ")

@@ -13,13 +13,14 @@ from sqlalchemy import Row
 
 from dicom_node.faults import fault_of, together
 from dicom_node.in_hand import StudyInHand, UnworkableStudyError
+from dicom_node.index_keeper import IndexKeeper
 from dicom_node.network_faults import NetworkLostError
 from dicom_node.queue_rounds import LONGEST_WAIT_S, QueueRounds
 from dicom_node.stages import Stages
 from dicom_node.worker import SpaceChangedError, Worker
 from storage import embeddings, study_work
 from storage.database import is_outage
-from storage.index import SnapshotError, save_after, snapshot_path
+from storage.index import snapshot_path
 from storage.outages import OUTAGES
 from storage.queue import JOBS, SUSPECT, RetryRule
 
@@ -53,7 +54,8 @@ class WorkerLoop:
         self._engine = worker.engine
         self._settings = worker.settings
         self._rule = RetryRule(self._settings.work.attempts, self._settings.work.first_wait_s)
-        self._saved = worker.index.watermark
+        path = snapshot_path(self._settings.index_folder, worker.space.id)
+        self._keeper = IndexKeeper(worker.index, path, self._settings.index.choice)
         self._stop = threading.Event()
         self._stages = Stages(
             worker,
@@ -68,6 +70,7 @@ class WorkerLoop:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._keeper.end()
         self._stages.__exit__()
 
     def run(self, stop: threading.Event) -> None:
@@ -95,7 +98,7 @@ class WorkerLoop:
             self._give_back(died=True)
             raise
         self._give_back()
-        self._stages.between_writes(self._save)
+        self._stages.between_writes(self._keeper.close)
 
     def in_flight(self) -> int:
         """How many studies are being worked."""
@@ -224,23 +227,8 @@ class WorkerLoop:
 
     def _idle(self) -> bool:
         """What can wait; True if there is more of it."""
-        self._save_if_worth_it()
+        self._keeper.look()
         return self._worker.kept.pack_one()
-
-    def _save_if_worth_it(self) -> None:
-        index = self._worker.index
-        if index.watermark - self._saved >= save_after(index.count):
-            self._save()
-
-    def _save(self) -> None:
-        index = self._worker.index
-        if index.watermark == self._saved:
-            return
-        self._saved = index.watermark  # one that fails is tried again after as many changes
-        try:
-            index.save(snapshot_path(self._settings.index_folder, index.space_id))
-        except (OSError, SnapshotError) as fault:
-            log.warning("the index snapshot was not written, answers go on without it: %s", fault)
 
 
 def _stops(fault: Exception) -> bool:

@@ -4,6 +4,7 @@ One process owns it and saves; any number on the same host read the same file. W
 memory beyond that file is what came since.
 """
 
+import copy
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,9 @@ from sqlalchemy.engine import Connection
 from storage import embeddings
 from storage.answer import SpaceSummary
 from storage.vectors import base as bases
+from storage.vectors.approximate import Progress, quietly
 from storage.vectors.base import Base, SnapshotError
+from storage.vectors.choice import EXACT, Choice, Kind
 from storage.vectors.metric import Metric
 from storage.vectors.vector_set import Neighbour, VectorSet
 
@@ -26,6 +29,9 @@ log = logging.getLogger(__name__)
 
 SNAPSHOT_CHANGES = 100
 """A new snapshot is written after this many changes, or one in a hundred vectors."""
+BUILD_CHANGES = 10_000
+"""A graph or cells are built anew after this many, or one in fifty; until then what came is looked
+at row by row, which takes some milliseconds."""
 
 
 class VectorIndex:
@@ -46,6 +52,11 @@ class VectorIndex:
         self._set = VectorSet(dimension, metric)
 
     @classmethod
+    def empty(cls, space: SpaceSummary) -> Self:
+        """An index that holds nothing of a space yet."""
+        return cls(space.id, space.dimension, Metric(space.metric))
+
+    @classmethod
     def load(cls, path: Path, space: SpaceSummary) -> Self:
         """An index from its snapshot, which it maps and does not copy.
 
@@ -53,19 +64,35 @@ class VectorIndex:
             SnapshotError: the file is altered, or of another space or dimension.
             FileNotFoundError: there is no snapshot.
         """
-        index = cls(space.id, space.dimension, Metric(space.metric))
+        index = cls.empty(space)
         index._take(index._base(path))
         return index
 
-    def save(self, path: Path) -> None:
+    @property
+    def choice(self) -> Choice:
+        """The engine that is in use."""
+        return self._set.choice
+
+    def save(self, path: Path, choice: Choice = EXACT, progress: Progress = quietly) -> None:
         """Writes the snapshot aside, renames it over the old one, and goes on from it.
+
+        Searches go on meanwhile, and so may the catching up of one other thread.
+
+        Args:
+            path: of the snapshot.
+            choice: the engine that is built for it.
+            progress: told how far it is built; what it raises ends the building.
 
         Raises:
             OSError: the disk is full, or fails, or another process writes it; the old one stays.
             SnapshotError: the disk does not give back what was written.
         """
-        self._set.write(path, space_id=self.space_id, watermark=self.watermark)
+        watermark = self.watermark  # before the vectors: to catch up twice does no harm
+        self._set.write(
+            path, space_id=self.space_id, watermark=watermark, choice=choice, progress=progress
+        )
         self._set.adopt(self._base(path))
+        self._saved = watermark
 
     def follow(self, path: Path) -> None:
         """Goes on from a newer snapshot of the owner's, if it is time and there is one.
@@ -101,6 +128,12 @@ class VectorIndex:
     def _take(self, base: Base) -> None:
         self._set = VectorSet.of(base)
         self.watermark = self._saved = base.about.watermark
+
+    def frozen(self) -> Self:
+        """The index as it now is, for one question; nothing is copied."""
+        made = copy.copy(self)
+        made._set = self._set.frozen()
+        return made
 
     @property
     def count(self) -> int:
@@ -165,9 +198,11 @@ class VectorIndex:
         return self._set.search(vectors, k, among)
 
 
-def save_after(count: int) -> int:
+def save_after(count: int, choice: Choice = EXACT) -> int:
     """After how many changes an index of so many vectors is worth a new snapshot."""
-    return max(SNAPSHOT_CHANGES, count // 100)
+    if choice.kind is Kind.EXACT:
+        return max(SNAPSHOT_CHANGES, count // 100)
+    return max(BUILD_CHANGES, count // 50)
 
 
 def snapshot_path(folder: Path, space_id: str) -> Path:
@@ -184,11 +219,11 @@ def open_index(connection: Connection, folder: Path, space: SpaceSummary) -> Vec
     try:
         index = _of_this_database(connection, VectorIndex.load(path, space))
     except FileNotFoundError:
-        index = VectorIndex(space.id, space.dimension, Metric(space.metric))
+        index = VectorIndex.empty(space)
     except SnapshotError as fault:
         kept = set_aside(path)
         log.warning("index snapshot set aside as %s and rebuilt: %s", kept.name, fault)
-        index = VectorIndex(space.id, space.dimension, Metric(space.metric))
+        index = VectorIndex.empty(space)
     index.catch_up(connection)
     return index
 

@@ -15,7 +15,18 @@ from dicom_node.conformance.subject import Subject
 from dicom_node.settings import Peer, Settings
 
 NOT_SET = "(not set)"
-SECTIONS = ("dicom", "tls", "study", "spool", "pressure", "encoder", "search", "report", "work")
+SECTIONS = (
+    "dicom",
+    "tls",
+    "study",
+    "spool",
+    "pressure",
+    "encoder",
+    "index",
+    "search",
+    "report",
+    "work",
+)
 """The sections of the settings whose keys are shown."""
 
 MEANINGS: Mapping[str, str] = MappingProxyType(
@@ -56,6 +67,8 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "encoder.kept_images_gb": "10^9 bytes of images kept for comparing by another encoder",
         "encoder.fetch_from": "where images come from that are needed again: a peer, or Orthanc",
         "encoder.orthanc_url": "the address of that Orthanc",
+        "index.engine": "how the nearest vectors are found: all looked at, a graph, or cells",
+        "index.precision": "of what is looked at; distances are always those of the vectors",
         "search.k": "hits in an answer, at most",
         "search.level": "percentile that the best hit must reach for there to be an answer",
         "report.sop_class": "the SOP class that reports are made in",

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from dicom_node import asking, scu
 from dicom_node.changeover.telling import space_text
 from dicom_node.database import open_database
@@ -14,6 +16,7 @@ from dicom_node.verbs.parsing import verb
 from dicom_node.verbs.speech import could_not, put, put_json
 from storage import spaces
 from storage.index import VectorIndex, snapshot_path
+from storage.vectors.choice import EXACT, Choice
 
 
 def run_serve(_: argparse.Namespace, settings: Settings) -> int:
@@ -77,11 +80,17 @@ def run_reindex(_: argparse.Namespace, settings: Settings) -> int:
             space = entry.summary
             path = snapshot_path(settings.index_folder, space.id)
             if space == used or path.exists():
-                index = VectorIndex(space.id, space.dimension)
+                index = VectorIndex.empty(space)
                 index.catch_up(connection)
-                index.save(path)
+                _build(index, path, settings.index.choice)
                 put(f"index of space {space.id} rebuilt: {index.count} vectors")
     return 0
+
+
+def _build(index: VectorIndex, path: Path, choice: Choice) -> None:
+    quick = choice == EXACT
+    with tqdm(total=index.count, unit="vector", desc="building", disable=quick or None) as bar:
+        index.save(path, choice, lambda done, _: bar.update(done - bar.n))
 
 
 def add_node_verbs(verbs: Any) -> None:

@@ -6,56 +6,17 @@ an engine is built, with rows of its own, and its parameters are raised until th
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.vectors.choice import Choice, Kind, Precision
 from storage.vectors.engine import NO_ROW, UNKNOWN, Rows, Shortlist
 from storage.vectors.flat import FlatEngine, faiss_metric, selector
 from storage.vectors.metric import Metric, Vectors
 from storage.vectors.sections import Bytes
 from storage.vectors.untyped import faiss
-
-
-class Kind(StrEnum):
-    """How rows are looked for: all, along a graph of neighbours, or in the nearest cells."""
-
-    EXACT = "exact"
-    HNSW = "hnsw"
-    IVF = "ivf"
-
-
-class Precision(StrEnum):
-    """What is looked at: the rows, or their numbers in 16 or in 8 bits."""
-
-    FP32 = "fp32"
-    FP16 = "fp16"
-    INT8 = "int8"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """An engine and its form."""
-
-    kind: Kind = Kind.EXACT
-    precision: Precision = Precision.FP32
-
-    def __str__(self) -> str:
-        """As it stands in a snapshot."""
-        return f"{self.kind}-{self.precision}"
-
-    @classmethod
-    def parse(cls, said: str) -> Self:
-        """From its text; raises ValueError where it is none."""
-        kind, _, precision = said.partition("-")
-        return cls(Kind(kind), Precision(precision))
-
-
-EXACT = Choice()
-"""Looks at the rows themselves, all of them."""
-
 
 TARGET_RECALL = 0.995
 """Of recall@10, measured when an engine is built; 0.99 is promised."""
@@ -82,11 +43,11 @@ _QUANTIZERS = {
 class Progress(Protocol):
     """Told how many rows of how many are built in."""
 
-    def __call__(self, done: int, of: int) -> None:
+    def __call__(self, done: int, of: int, /) -> object:
         """See above."""
 
 
-def quietly(done: int, of: int) -> None:
+def quietly(done: int, of: int, /) -> None:
     """Progress that nobody wants to see."""
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.vectors import sections
-from storage.vectors.approximate import EXACT, Choice, Progress, Tuned, build, opened, quietly
+from storage.vectors.approximate import Progress, Tuned, build, opened, quietly
+from storage.vectors.choice import EXACT, Choice
 from storage.vectors.engine import Engine
 from storage.vectors.flat import FlatEngine, flat_head
 from storage.vectors.metric import Metric, Vectors

@@ -5,6 +5,7 @@ tail, which is short and searched row by row; what left is marked. A search look
 all that, and so needs no lock while others add, delete and save.
 """
 
+import copy
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from storage.vectors import base as bases
-from storage.vectors.approximate import EXACT, Choice, Progress, quietly
+from storage.vectors.approximate import Progress, quietly
 from storage.vectors.base import About, Base
+from storage.vectors.choice import EXACT, Choice
 from storage.vectors.metric import Metric, VectorError, Vectors
 from storage.vectors.numpy_engine import NumpyEngine
 from storage.vectors.segment import Candidates, Ids, Segment
@@ -57,21 +59,36 @@ class VectorSet:
         self._room_ids: Ids = np.empty(0, np.int64)
         self._room_rows: Vectors = np.empty((0, metric.width(dimension)), metric.dtype)
         self._state = _State(None, self._tail(0))
+        self._choice = EXACT
         self._changing = threading.Lock()
 
     @classmethod
     def of(cls, base: Base) -> Self:
         """The vectors of a file."""
         made = cls(base.about.dimension, base.about.metric)
+        made._choice = base.about.choice
         made._state = replace(
             made._state, base=Segment(base.ids, base.rows, base.about.metric, base.engine)
         )
+        return made
+
+    def frozen(self) -> Self:
+        """The same vectors, which what changes here from now on does not reach."""
+        made = copy.copy(self)
+        made._changing = threading.Lock()
+        tail = self._state.tail
+        made._room_ids, made._room_rows = tail.ids, tail.rows  # full: whoever adds takes new room
         return made
 
     @property
     def count(self) -> int:
         """How many vectors there are."""
         return sum(segment.count for segment in self._state.segments)
+
+    @property
+    def choice(self) -> Choice:
+        """The engine of the file."""
+        return self._choice
 
     @property
     def changed(self) -> int:
@@ -203,6 +220,7 @@ class VectorSet:
             left = np.setdiff1d(base.ids, here, assume_unique=True)
             rows = _gathered(state, new)
             self._room_ids, self._room_rows = new, rows
+            self._choice = base.about.choice
             self._state = _State(whole.without(np.union1d(left, new)), self._tail(len(new)))
 
 

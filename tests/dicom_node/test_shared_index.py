@@ -4,6 +4,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import Engine, text
 
@@ -21,8 +22,8 @@ def shared(tmp_path: Path) -> SharedIndex:
 
 
 def _count(shared: SharedIndex, engine: Engine, of: str = "space-a") -> int:
-    with engine.connect() as connection, shared.of(connection, replace(space(), id=of)) as index:
-        return index.count
+    with engine.connect() as connection:
+        return shared.of(connection, replace(space(), id=of)).count
 
 
 def test_it_is_caught_up_for_each_question(engine: Engine, shared: SharedIndex) -> None:
@@ -81,3 +82,20 @@ def test_nobody_sees_it_half_caught_up(engine: Engine, shared: SharedIndex) -> N
     for thread in asking:
         thread.join()
     assert set(counts) == {2}
+
+
+def test_questions_are_searched_side_by_side(engine: Engine, shared: SharedIndex) -> None:
+    """What one question got stays what it was while others catch up."""
+    with engine.begin() as connection:
+        first = add_study(connection, space(), "1.1", [unit(1, 0, 0, 0)])
+    with engine.connect() as connection:
+        mine = shared.of(connection, space())
+    with engine.begin() as connection:
+        embeddings.retire_study(connection, space_id=space().id, study_id=first)
+        add_study(connection, space(), "1.2", [unit(0, 1, 0, 0)])
+        add_study(connection, space(), "1.3", [unit(0, 0, 1, 0)])
+    assert _count(shared, engine) == 2
+    [held] = mine.ids()
+    assert mine.count == 1
+    assert [found.key for found in mine.search(unit(1, 0, 0, 0), 5)] == [held]
+    np.testing.assert_array_equal(mine.vectors([held])[0], unit(1, 0, 0, 0))

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from storage.vectors import base as bases
-from storage.vectors.approximate import EXACT, Choice, Kind, Precision
+from storage.vectors.choice import EXACT, Choice, Kind, Precision
 from storage.vectors.metric import Metric, Vectors
 from storage.vectors.vector_set import VectorSet
 
