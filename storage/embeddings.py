@@ -259,6 +259,27 @@ def live_count(connection: Connection, *, space_id: str) -> int:
     ).scalar_one()
 
 
+def live_ids(connection: Connection, *, space_id: str) -> NDArray[np.int64]:
+    """The ids of a space's live vectors, ascending."""
+    found = connection.execute(
+        select(Embedding.id).where(Embedding.space_id == space_id, Embedding.vector.is_not(None))
+    ).scalars()
+    return np.sort(np.fromiter(found, dtype=np.int64))
+
+
+def vectors_of(
+    connection: Connection, ids: NDArray[np.int64]
+) -> Iterator[tuple[list[int], list[NDArray[np.float32]]]]:
+    """Live vectors by id, with their ids, some ten thousand at a time."""
+    for at in range(0, len(ids), BATCH_ROWS):
+        rows = connection.execute(
+            select(Embedding.id, Embedding.vector)
+            .where(Embedding.id == func.any(ids[at : at + BATCH_ROWS].tolist()))
+            .where(Embedding.vector.is_not(None))
+        ).all()
+        yield [row.id for row in rows], [_vector(row.vector) for row in rows]
+
+
 def newest_change(connection: Connection, *, space_id: str) -> int:
     """The number of a space's last change, 0 before the first."""
     newest = select(func.max(Embedding.change)).where(Embedding.space_id == space_id)

@@ -23,7 +23,7 @@ from storage.vectors.choice import EXACT, Choice, Kind
 from storage.vectors.metric import Metric
 from storage.vectors.vector_set import Neighbour, VectorSet
 
-__all__ = ["Neighbour", "SnapshotError", "VectorIndex", "differences", "open_index"]
+__all__ = ["Neighbour", "SnapshotError", "VectorIndex", "open_index"]
 
 log = logging.getLogger(__name__)
 
@@ -135,6 +135,12 @@ class VectorIndex:
         made._set = self._set.frozen()
         return made
 
+    def exactly(self) -> Self:
+        """The index as it now is, searched exactly, whatever engine it has."""
+        made = copy.copy(self)
+        made._set = self._set.exactly()
+        return made
+
     @property
     def count(self) -> int:
         """How many vectors the index holds."""
@@ -244,20 +250,3 @@ def _of_this_database(connection: Connection, index: VectorIndex) -> VectorIndex
             f"it has seen change {index.watermark}, the database only {last}: it was restored"
         )
     return index
-
-
-def differences(connection: Connection, index: VectorIndex) -> list[str]:
-    """What keeps the index from being the database's equal, in words; empty if nothing does."""
-    found: list[str] = []
-    held = set(index.ids().tolist())
-    for batch in embeddings.changes(connection, space_id=index.space_id, after=0):
-        live = {change.id: change.vector for change in batch if change.vector is not None}
-        missing = live.keys() - held
-        found += [f"embedding {key} is not in the index" for key in sorted(missing)]
-        common = sorted(live.keys() & held)
-        for key, vector in zip(common, index.vectors(common), strict=True):
-            if not np.array_equal(vector, live[key]):
-                found.append(f"embedding {key} differs between index and database")
-        held -= live.keys()
-    found += [f"embedding {key} is in the index but not in the database" for key in sorted(held)]
-    return found

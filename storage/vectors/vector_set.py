@@ -59,14 +59,14 @@ class VectorSet:
         self._room_ids: Ids = np.empty(0, np.int64)
         self._room_rows: Vectors = np.empty((0, metric.width(dimension)), metric.dtype)
         self._state = _State(None, self._tail(0))
-        self._choice = EXACT
+        self._base: Base | None = None
         self._changing = threading.Lock()
 
     @classmethod
     def of(cls, base: Base) -> Self:
         """The vectors of a file."""
         made = cls(base.about.dimension, base.about.metric)
-        made._choice = base.about.choice
+        made._base = base
         made._state = replace(
             made._state, base=Segment(base.ids, base.rows, base.about.metric, base.engine)
         )
@@ -88,7 +88,15 @@ class VectorSet:
     @property
     def choice(self) -> Choice:
         """The engine of the file."""
-        return self._choice
+        return EXACT if self._base is None else self._base.about.choice
+
+    def exactly(self) -> Self:
+        """The same vectors, searched exactly, whatever engine the file has."""
+        made = self.frozen()
+        if made._base is not None and made._state.base is not None:
+            segment = replace(made._state.base, engine=made._base.exact)
+            made._state = replace(made._state, base=segment)
+        return made
 
     @property
     def changed(self) -> int:
@@ -220,7 +228,7 @@ class VectorSet:
             left = np.setdiff1d(base.ids, here, assume_unique=True)
             rows = _gathered(state, new)
             self._room_ids, self._room_rows = new, rows
-            self._choice = base.about.choice
+            self._base = base
             self._state = _State(whole.without(np.union1d(left, new)), self._tail(len(new)))
 
 

@@ -92,7 +92,7 @@ def test_neighbours_are_compared_and_the_new_index_lies_ready(node: WorkedNode) 
     assert overlap is not None
     assert (overlap.mean, overlap.images, overlap.chance) == (1.0, COUNT, 1.0)
     [found] = verify(node.engine, node.worker.settings)
-    assert (found.space.id, found.count, list(found.faults)) == (space.id, COUNT, [])
+    assert (found.space.id, found.count, found.checked.faults) == (space.id, COUNT, [])
     assert (node.worker.settings.index_folder / f"{space.id}.index").exists()
 
 

@@ -328,6 +328,28 @@ def test_verify_proves_index_and_database_equal(
     assert likeness("verify").code == 0
 
 
+def test_verify_of_a_sample_says_what_that_proves(
+    likeness: Likeness, engine: Engine, settings_file: Path
+) -> None:
+    _indexed(engine, settings_file)
+    agree, proved = likeness("verify", "--sample", "1").out.splitlines()
+    assert agree == "index and database agree: 2 vectors"
+    assert proved == (
+        "compared were all ids, and 1 of the vectors, chosen at random: with 95 % confidence "
+        "fewer than 95.00% differ"
+    )
+    [found] = json.loads(likeness("verify", "--json").out)
+    assert found == {
+        "space": space().id,
+        "in_use": True,
+        "vectors": 2,
+        "engine": "exact-fp32",
+        "compared": 2,
+        "recall": None,
+        "faults": [],
+    }
+
+
 def test_verify_fails_on_an_altered_snapshot_until_it_is_rebuilt(
     likeness: Likeness, engine: Engine, settings_file: Path
 ) -> None:

@@ -16,7 +16,7 @@ from dicom_node.intake import Intake
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool, file_meta
 from storage.database import connect
-from storage.index import differences
+from storage.index_check import check
 from tests.dicom_node.conftest import NODE
 from tests.dicom_node.doors import working
 from tests.dicom_node.objects import INSTANCE, STUDY, encoded, radiograph
@@ -119,7 +119,7 @@ def test_a_study_is_embedded_and_answered_once(
             wait_until(lambda: line.cuts == 1, "the line to be cut")
             wait_until(lambda: _all(engine, "SELECT 1 FROM jobs WHERE state = 'done'"), "the work")
         with engine.connect() as connection:
-            assert differences(connection, node.worker.index) == []
+            assert check(connection, node.worker.index).faults == []
     assert _all(engine, "SELECT state FROM studies") == [("indexed",)]
     live = "SELECT sop_instance_uid FROM embeddings WHERE retired_at IS NULL"
     assert _all(engine, live) == [(INSTANCE,)]

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from dicom_node.worker_loop import SpaceChangedError
 from storage import spaces
 from storage.database import connect
-from storage.index import differences
+from storage.index_check import check
 from storage.queue import JOBS, SUSPECT
 from tests.dicom_node.objects import STUDY
 from tests.dicom_node.worked import WatchedEncoder, WorkedNode, ct_slice, running, worked_node
@@ -74,7 +74,7 @@ def test_an_outage_gives_all_in_flight_back_uncounted(
             assert direct.jobs() == [("done", 1)] * 4
             assert _vectors(direct) == 4
             with engine.connect() as connection:
-                assert differences(connection, node.worker.index) == []
+                assert check(connection, node.worker.index).faults == []
         by_line.dispose()
 
 

@@ -23,10 +23,11 @@ from storage.index import (
     SNAPSHOT_CHANGES,
     SnapshotError,
     VectorIndex,
-    differences,
     open_index,
     snapshot_path,
 )
+from storage.index_check import check
+from storage.vectors.choice import Choice, Kind
 from storage.vectors.sections import BusyError
 from tests.storage.made import add_study, space, unit
 
@@ -38,6 +39,11 @@ def connection(engine: Engine) -> Iterator[Connection]:
     """A transaction that is never committed."""
     with engine.connect() as opened:
         yield opened
+
+
+def differences(connection: Connection, index: VectorIndex) -> list[str]:
+    """What keeps the index from being the database's equal."""
+    return check(connection, index).faults
 
 
 def _archive(connection: Connection, count: int = 3) -> list[int]:
@@ -296,6 +302,32 @@ def test_a_vector_that_is_another_is_found(connection: Connection) -> None:
     )
     expected = [f"embedding {key} differs between index and database"]
     assert differences(connection, index) == expected
+
+
+def test_a_sample_is_of_vectors_and_all_ids_are_compared(connection: Connection) -> None:
+    rows = _archive(connection, 40)
+    index = _current(connection)
+    embeddings.retire_study(connection, space_id=SPACE.id, study_id=rows[0])
+    found = check(connection, index, sample=30)
+    gone = f"embedding {index.ids()[0]} is in the index but not in the database"
+    assert (found.faults, found.compared) == ([gone], 30)
+    # the rule of three: with 30 of them, some 3 / 30
+    assert found.most_that_differ == pytest.approx(0.0950, abs=1e-4)
+    assert check(connection, index, sample=1000).compared == 39
+
+
+def test_what_an_engine_finds_is_measured(connection: Connection, tmp_path: Path) -> None:
+    _archive(connection, 40)
+    index = _current(connection)
+    assert check(connection, index).recall is None  # it looks at all of them
+    index.save(snapshot_path(tmp_path, SPACE.id), Choice(Kind.HNSW))
+    assert check(connection, index).recall == 1.0
+
+
+def test_an_index_of_nothing_agrees_with_nothing(connection: Connection) -> None:
+    found = check(connection, _current(connection))
+    assert (found.faults, found.compared, found.recall) == ([], 0, None)
+    assert found.most_that_differ == 1.0
 
 
 @pytest.mark.parametrize(
