@@ -39,7 +39,7 @@ lint: venv  ## style, types and the arrows between packages
 
 .PHONY: test
 test: venv system lint  ## everything that takes minutes
-	$(BIN)/python -m pytest -m 'not long' -n $(WORKERS) --dist loadfile tests/end_to_end tests
+	$(BIN)/python -m pytest -m 'not long' --durations=25 -n $(WORKERS) --dist loadfile tests/end_to_end tests/dicom_node/test_cli.py tests
 
 .PHONY: test-long
 test-long: venv system  ## what takes long: kill tests, 20,000 mutated files
@@ -63,6 +63,9 @@ bench: venv system  ## the figures of docs/benchmarks.md
 	$(BIN)/python -m benchmarks.delivery_kills
 	$(BIN)/python -m benchmarks.page
 	$(BIN)/python -m benchmarks.orthanc_burst
+	$(BIN)/python -m benchmarks.pipeline_over_bare --threads 2 --device cpu --images 128 --turns 7
+	$(BIN)/python -m benchmarks.worker_memory
+	$(BIN)/python -m benchmarks.encoder_speed --threads 2
 
 .PHONY: clean
 clean:  ## removes the environment and the demo's folder

@@ -45,9 +45,9 @@ def _recorded(engine: Engine) -> list[tuple[str, str]]:
 
 def _take_in(intake: Intake, engine: Engine, spool: Spool, *names: str) -> None:
     """Runs the intake until what it is told of, and what lies in the spool, is taken in."""
+    for name in names:  # before it looks through the spool, which it does by name
+        arrived(intake, name)
     with working(intake):
-        for name in names:
-            arrived(intake, name)
         wait_until(lambda: not _left(engine, spool), "the spool to be taken in")
 
 
