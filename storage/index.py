@@ -216,12 +216,19 @@ def snapshot_path(folder: Path, space_id: str) -> Path:
     return folder / f"{space_id}.index"
 
 
+def forget(folder: Path, space_id: str) -> None:
+    """Removes a space's snapshot, and what was set aside or left half written: patient data all."""
+    for path in folder.glob(f"{space_id}.index*"):
+        path.unlink(missing_ok=True)
+
+
 def open_index(connection: Connection, folder: Path, space: SpaceSummary) -> VectorIndex:
     """The space's index, caught up; rebuilt from the database where no good snapshot is.
 
     For the index's one owner: a snapshot that cannot be trusted is set aside under another name.
     """
     path = snapshot_path(folder, space.id)
+    bases.being_built(path).unlink(missing_ok=True)  # left by a process that was killed
     try:
         index = _of_this_database(connection, VectorIndex.load(path, space))
     except FileNotFoundError:

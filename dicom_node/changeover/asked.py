@@ -15,7 +15,7 @@ from encoders.registry import find
 from storage import changeover, spaces
 from storage.answer import SpaceSummary
 from storage.changeover import Gap
-from storage.index import snapshot_path
+from storage.index import forget
 from storage.spaces import KnownSpace, Maker
 
 SHORTEST_ID = 4
@@ -188,7 +188,7 @@ def remove(engine: Engine, settings: Settings, space: KnownSpace) -> None:
             f"{fault}: take another into use first (`likeness encoders use`), or end the filling "
             "(`likeness encoders stop`)"
         ) from fault
-    snapshot_path(settings.index_folder, space.id).unlink(missing_ok=True)
+    forget(settings.index_folder, space.id)
 
 
 def node_runs(settings: Settings) -> bool:

@@ -82,6 +82,11 @@ class Base:
     engine: Engine
 
 
+def being_built(path: Path) -> Path:
+    """Where the rows of a base lie while an engine is built over them."""
+    return path.with_name(f"{path.name}.building")
+
+
 def write(
     path: Path,
     about: About,
@@ -105,7 +110,7 @@ def write(
     if about.choice == EXACT or not about.count:
         _write(path, replace(about, choice=EXACT), ids, rows, {})
         return
-    plain = path.with_name(f"{path.name}.building")
+    plain = being_built(path)
     try:
         _write(plain, replace(about, choice=EXACT), ids, rows, {})
         base = load(plain)

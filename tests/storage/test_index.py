@@ -23,6 +23,7 @@ from storage.index import (
     SNAPSHOT_CHANGES,
     SnapshotError,
     VectorIndex,
+    forget,
     open_index,
     snapshot_path,
 )
@@ -151,6 +152,21 @@ def test_a_bad_snapshot_is_set_aside_and_the_index_rebuilt(
         aside = tmp_path / f"{path.name}.corrupt-{number}"
         assert aside.read_bytes() == b"spoilt %d" % number
         assert f"set aside as {aside.name}" in caplog.text
+
+
+def test_nothing_is_left_of_a_space_that_is_forgotten(
+    connection: Connection, tmp_path: Path
+) -> None:
+    """What was set aside holds vectors of patients, too."""
+    other = snapshot_path(tmp_path, "another")
+    other.write_bytes(b"stays")
+    path = _saved(connection, tmp_path)
+    path.write_bytes(b"spoilt")
+    open_index(connection, tmp_path, SPACE).save(path)
+    path.with_name(f"{path.name}.building").write_bytes(b"left by a kill")
+    assert len(list(tmp_path.iterdir())) == 4
+    forget(tmp_path, SPACE.id)
+    assert list(tmp_path.iterdir()) == [other]
 
 
 def test_a_good_snapshot_is_caught_up_not_rebuilt(connection: Connection, tmp_path: Path) -> None:
