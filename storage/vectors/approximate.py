@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from storage.vectors.choice import Choice, Kind, Precision
 from storage.vectors.engine import NO_ROW, UNKNOWN, Rows, Shortlist
-from storage.vectors.flat import FlatEngine, faiss_metric, selector
+from storage.vectors.flat import FlatEngine, faiss_metric, reader_of, selector
 from storage.vectors.metric import Metric, Vectors
 from storage.vectors.sections import Bytes
 from storage.vectors.untyped import faiss
@@ -130,10 +130,9 @@ def build(
 
 def opened(choice: Choice, breadth: int, file: Bytes, exact: FlatEngine) -> ApproximateEngine:
     """The engine that ``build`` built; it looks into ``file``, which must outlive it."""
-    reader = faiss.ZeroCopyIOReader(faiss.swig_ptr(file), file.nbytes)
     if not _is_bare_graph(choice):
-        return ApproximateEngine(faiss.read_index(reader), choice, breadth, exact)
-    index = faiss.read_index(reader, faiss.IO_FLAG_SKIP_STORAGE)
+        return ApproximateEngine(faiss.read_index(reader_of(file)), choice, breadth, exact)
+    index = faiss.read_index(reader_of(file), faiss.IO_FLAG_SKIP_STORAGE)
     index.storage = exact.faiss
     index.own_fields = False
     return ApproximateEngine(index, choice, breadth, exact)

@@ -41,10 +41,14 @@ def faiss_metric(metric: Metric) -> int:
 
 def flat_view(file: NDArray[np.uint8], metric: Metric) -> Any:
     """FAISS's flat index over the bytes of its file, which must outlive it; nothing is copied."""
-    reader = faiss.ZeroCopyIOReader(faiss.swig_ptr(file), file.nbytes)
     if metric is Metric.HAMMING:
-        return faiss.read_index_binary(reader)
-    return faiss.read_index(reader)
+        return faiss.read_index_binary(reader_of(file))
+    return faiss.read_index(reader_of(file))
+
+
+def reader_of(file: NDArray[np.uint8]) -> Any:
+    """What FAISS reads bytes by that it does not copy; they must outlive what is read."""
+    return faiss.ZeroCopyIOReader(faiss.swig_ptr(file), file.nbytes)
 
 
 def selector(only: Rows) -> Any:
@@ -70,15 +74,14 @@ class FlatEngine:
         self._file = file  # FAISS looks into it
         self._metric = metric
         self.faiss = flat_view(file, metric)
-        self._longest = longest(rows) if metric in (Metric.L2, Metric.INNER_PRODUCT) else 1.0
+        self._longest = longest(rows, metric)
 
     def shortlist(self, queries: Vectors, k: int, only: Rows | None) -> Shortlist:
         """See ``Engine``."""
         values, rows = self.faiss.search(queries, k, params=searching(only))
         last = values[:, -1].astype(np.float64)
-        if self._metric is Metric.HAMMING:
-            return Shortlist(rows, last)
-        scores = last if self._metric is Metric.L2 else -last
+        likeness = self._metric in (Metric.COSINE, Metric.INNER_PRODUCT)
+        scores = -last if likeness else last
         return Shortlist(rows, least_left_out(self._metric, queries, self._longest, scores))
 
 
@@ -88,11 +91,13 @@ def least_left_out(
     """The least distance that a row can have whose score in single precision is no less.
 
     Args:
-        metric: any but Hamming, which has no rounding.
+        metric: of the distance; Hamming's has no rounding.
         queries: shape (n, width).
-        longest_row: the length of the longest row.
-        scores: negative inner products, or squares of L2; shape (n,).
+        longest_row: as ``longest`` says.
+        scores: negative inner products, squares of L2, or bits that differ; shape (n,).
     """
+    if metric is Metric.HAMMING:
+        return scores
     lengths = np.linalg.norm(queries.astype(np.float64), axis=1)
     if metric is Metric.L2:
         error = RELATIVE_ERROR * np.square(lengths + longest_row)
@@ -103,8 +108,10 @@ def least_left_out(
     return least
 
 
-def longest(rows: Vectors) -> float:
-    """The length of the longest row; 0 where there is none."""
+def longest(rows: Vectors, metric: Metric) -> float:
+    """The length of the longest row, 0 where there is none; 1 where none can be another."""
+    if metric not in (Metric.L2, Metric.INNER_PRODUCT):
+        return 1.0
     return max(
         (
             float(np.linalg.norm(rows[at : at + _BLOCK], axis=1).max())

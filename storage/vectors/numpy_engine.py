@@ -30,7 +30,8 @@ class NumpyEngine:
         nearest = np.argpartition(scores, most - 1, axis=1)[:, :most]
         found[:, :most] = nearest if numbers is None else numbers[nearest]
         last = np.take_along_axis(scores, nearest, axis=1).max(axis=1).astype(np.float64)
-        return Shortlist(found, self._bounds(queries, rows, last))
+        farthest = longest(rows, self._metric)
+        return Shortlist(found, least_left_out(self._metric, queries, farthest, last))
 
     def _scores(self, queries: Vectors, rows: Vectors) -> NDArray[Any]:
         """The smaller, the nearer: what FAISS computes, with the inner product's sign turned."""
@@ -43,13 +44,6 @@ class NumpyEngine:
             return np.negative(products)
         squares = np.square(queries).sum(axis=1)[:, None] + np.square(rows).sum(axis=1)
         return np.asarray(squares - 2 * products)
-
-    def _bounds(
-        self, queries: Vectors, rows: Vectors, last: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        if self._metric is Metric.HAMMING:
-            return last
-        return least_left_out(self._metric, queries, longest(rows), last)
 
 
 def all_distances(

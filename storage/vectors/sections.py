@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -48,18 +48,16 @@ def write(path: Path, about: Mapping[str, Any], sections: Mapping[str, Iterable[
             the old file stays as it was.
     """
     aside = path.with_name(f"{path.name}.writing")
-    with _alone(aside) as file:
-        try:
-            file.write(bytes(HEAD_BYTES))
-            table = {name: _section(file, parts) for name, parts in sections.items()}
-            file.seek(0)
-            file.write(_line({**about, "sections": table}))
-            file.flush()
-            os.fsync(file.fileno())
-            aside.replace(path)
-        except BaseException:
-            aside.unlink()
-            raise
+    with _alone(aside) as file, ExitStack() as undo:
+        undo.callback(aside.unlink)
+        file.write(bytes(HEAD_BYTES))
+        table = {name: _section(file, parts) for name, parts in sections.items()}
+        file.seek(0)
+        file.write(_line({**about, "sections": table}))
+        file.flush()
+        os.fsync(file.fileno())
+        aside.replace(path)
+        undo.pop_all()
     sync_folder(path.parent)
 
 

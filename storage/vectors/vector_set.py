@@ -37,10 +37,11 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class _State:
-    """What one search sees. The base is None before there is a file."""
+    """What one search sees. The base is None before there is a ``file``."""
 
     base: Segment | None
     tail: Segment
+    file: Base | None = None
 
     @property
     def segments(self) -> list[Segment]:
@@ -59,24 +60,21 @@ class VectorSet:
         self._room_ids: Ids = np.empty(0, np.int64)
         self._room_rows: Vectors = np.empty((0, metric.width(dimension)), metric.dtype)
         self._state = _State(None, self._tail(0))
-        self._base: Base | None = None
         self._changing = threading.Lock()
 
     @classmethod
     def of(cls, base: Base) -> Self:
         """The vectors of a file."""
         made = cls(base.about.dimension, base.about.metric)
-        made._base = base
-        made._state = replace(
-            made._state, base=Segment(base.ids, base.rows, base.about.metric, base.engine)
-        )
+        segment = Segment(base.ids, base.rows, base.about.metric, base.engine)
+        made._state = replace(made._state, base=segment, file=base)
         return made
 
     def frozen(self) -> Self:
         """The same vectors, which what changes here from now on does not reach."""
         made = copy.copy(self)
         made._changing = threading.Lock()
-        tail = self._state.tail
+        tail = made._state.tail  # ours may have gone on meanwhile
         made._room_ids, made._room_rows = tail.ids, tail.rows  # full: whoever adds takes new room
         return made
 
@@ -88,14 +86,15 @@ class VectorSet:
     @property
     def choice(self) -> Choice:
         """The engine of the file."""
-        return EXACT if self._base is None else self._base.about.choice
+        file = self._state.file
+        return EXACT if file is None else file.about.choice
 
     def exactly(self) -> Self:
         """The same vectors, searched exactly, whatever engine the file has."""
         made = self.frozen()
-        if made._base is not None and made._state.base is not None:
-            segment = replace(made._state.base, engine=made._base.exact)
-            made._state = replace(made._state, base=segment)
+        state = made._state
+        if state.file is not None and state.base is not None:
+            made._state = replace(state, base=replace(state.base, engine=state.file.exact))
         return made
 
     @property
@@ -111,16 +110,7 @@ class VectorSet:
 
     def vectors(self, ids: Sequence[int] | Ids) -> Vectors:
         """The vectors of ``ids``, shape (len(ids), width); KeyError for an id that is not here."""
-        asked = np.asarray(ids, np.int64)
-        found = np.empty((len(asked), *self._room_rows.shape[1:]), self.metric.dtype)
-        missing = np.ones(len(asked), np.bool_)
-        for segment in self._state.segments:
-            numbers, stands = segment.numbers_of(asked)
-            found[stands] = segment.rows[numbers[stands]]
-            missing &= ~stands
-        if missing.any():
-            raise KeyError(f"embedding {asked[missing][0]} is not in the index")
-        return found
+        return _gathered(self._state, np.asarray(ids, np.int64))
 
     def change(self, *, left: Ids, ids: Ids, vectors: Vectors) -> None:
         """Takes out the vectors of some ids, then puts others in; one of the same id is replaced.
@@ -136,9 +126,10 @@ class VectorSet:
         order = np.argsort(ids)
         with self._changing:
             gone = np.union1d(left, ids)
-            base = self._state.base and self._state.base.without(gone)
-            tail = self._state.tail.without(gone)
-            self._state = _State(base, self._longer(tail, ids[order], checked[order]))
+            state = self._state
+            base = None if state.base is None else state.base.without(gone)
+            tail = self._longer(state.tail.without(gone), ids[order], checked[order])
+            self._state = replace(state, base=base, tail=tail)
 
     def _longer(self, tail: Segment, ids: Ids, vectors: Vectors) -> Segment:
         if not len(ids):
@@ -228,8 +219,8 @@ class VectorSet:
             left = np.setdiff1d(base.ids, here, assume_unique=True)
             rows = _gathered(state, new)
             self._room_ids, self._room_rows = new, rows
-            self._base = base
-            self._state = _State(whole.without(np.union1d(left, new)), self._tail(len(new)))
+            segment = whole.without(np.union1d(left, new))
+            self._state = _State(segment, self._tail(len(new)), base)
 
 
 def _replaced(tail: Segment, whole: Segment) -> Ids:
@@ -260,7 +251,11 @@ def _rows(state: _State, ids: Ids) -> Iterator[Vectors]:
 def _gathered(state: _State, ids: Ids) -> Vectors:
     width, dtype = state.tail.rows.shape[1:], state.tail.rows.dtype
     found = np.empty((len(ids), *width), dtype)
+    missing = np.ones(len(ids), np.bool_)
     for segment in state.segments:
         numbers, stands = segment.numbers_of(ids)
         found[stands] = segment.rows[numbers[stands]]
+        missing &= ~stands
+    if missing.any():
+        raise KeyError(f"embedding {ids[missing][0]} is not in the index")
     return found
