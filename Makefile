@@ -66,6 +66,11 @@ bench: venv system  ## the figures of docs/benchmarks.md
 	$(BIN)/python -m benchmarks.pipeline_over_bare --threads 2 --device cpu --images 128 --turns 7
 	$(BIN)/python -m benchmarks.worker_memory
 	$(BIN)/python -m benchmarks.encoder_speed --threads 2
+	$(BIN)/python -m benchmarks.index_engines --data ../shared/data
+	$(BIN)/python -m benchmarks.index_engines --count 10000 100000 --dimension 512 768
+	$(BIN)/python -m benchmarks.index_restart
+	$(BIN)/python -m benchmarks.late_interaction
+	$(BIN)/python -m benchmarks.volume_quality
 
 .PHONY: clean
 clean:  ## removes the environment and the demo's folder

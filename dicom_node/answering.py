@@ -5,16 +5,15 @@ from functools import partial
 
 from sqlalchemy.engine import Connection
 
-from dicom_node.identity import SOFTWARE_VERSION
 from dicom_node.report.device import Device
 from dicom_node.report.documents import CaseNumber, encoded, make_documents
 from dicom_node.report.filing import DocumentReference
 from dicom_node.settings import Settings
-from storage import audit, case_numbers, pictures, reports, search, studies, study_work
+from dicom_node.version import SOFTWARE_VERSION
+from storage import audit, case_numbers, pictures, reports, search, slices, studies, study_work
 from storage.answer import Answer, SpaceSummary, StudyRecord
 from storage.embeddings import NewEmbedding
-from storage.filters import NO_FILTERS, Filters
-from storage.index import VectorIndex
+from storage.searchable import Searchable
 
 
 def to_be_answered(
@@ -36,7 +35,7 @@ def answer_senders(
     connection: Connection,
     study: StudyRecord,
     *,
-    index: VectorIndex,
+    index: Searchable,
     space: SpaceSummary,
     settings: Settings,
     node: str,
@@ -61,12 +60,12 @@ def answer_senders(
     else:
         question = search.Question(
             study=study,
-            images=[search.QueryImage(made.image, made.vector) for made in images],
+            images=[_query_image(made) for made in images],
             space=space,
             k=settings.search.k,
             level=settings.search.level,
         )
-        found = _answer(connection, index, question, asked_by=asked_by)
+        found = answer_to(connection, index, question, settings=settings, asked_by=asked_by)
     if found.query != study:
         return
     report_id = keep_report(
@@ -80,35 +79,51 @@ def answer_senders(
 
 def ask(
     connection: Connection,
-    index: VectorIndex,
+    index: Searchable,
     study_id: int,
     *,
     space: SpaceSummary,
     settings: Settings,
     asked_by: str,
-    k: int | None = None,
-    filters: Filters = NO_FILTERS,
+    wish: search.Wish = search.PLAIN,
 ) -> Answer:
     """The answer for an indexed study, written into the audit.
 
     Raises:
-        storage.search.SearchError: the study has no vector in the space.
+        storage.search.SearchError: the study has no vector in the space, or the wish cannot be
+            met: see ``storage.search.wished``.
     """
     question = search.question_of_study(
         connection,
         study_id,
         space=space,
-        k=settings.search.k if k is None else k,
+        k=settings.search.k if wish.k is None else wish.k,
         level=settings.search.level,
-        filters=filters,
+        filters=wish.filters,
     )
-    return _answer(connection, index, question, asked_by=asked_by)
+    question = search.wished(connection, question, wish, reader=asked_by)
+    return answer_to(connection, index, question, settings=settings, asked_by=asked_by)
 
 
-def _answer(
-    connection: Connection, index: VectorIndex, question: search.Question, *, asked_by: str
+def _query_image(made: NewEmbedding) -> search.QueryImage:
+    own = None if made.slices is None else slices.as_kept(made.slices)
+    return search.QueryImage(made.image, made.vector, slices=own)
+
+
+def answer_to(
+    connection: Connection,
+    index: Searchable,
+    question: search.Question,
+    *,
+    settings: Settings,
+    asked_by: str,
 ) -> Answer:
-    found = search.answer(connection, index, question)
+    """The answer to a question, written into the audit.
+
+    Raises:
+        storage.search.SearchError: it cannot be answered.
+    """
+    found = search.answer(connection, index, question, rerank=settings.volume.reranked)
     audit.record(connection, found, asked_by=asked_by)
     return found
 

@@ -1,102 +1,98 @@
-"""The command ``likeness``: data on stdout, talk on stderr, exit 0 done, 1 could not, 2 misused."""
+"""The command ``likeness``: data on stdout, talk on stderr, exit 0 done, 1 could not, 2 misused.
+
+To import all that the verbs need takes seconds, which nobody should wait for who wants one: only
+the module of the verb that is asked for is imported, and what faults are called once one is met.
+"""
 
 import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError
-
-from dicom_node.changeover.asked import ChangeoverError
-from dicom_node.child_process import StartError
-from dicom_node.http.service import HttpPortTakenError
-from dicom_node.identity import SOFTWARE_VERSION, IdentityError
 from dicom_node.logs import configure_logging
-from dicom_node.received import UnreadableError
-from dicom_node.report.filing import ReportError
-from dicom_node.reporting import NoPictureError, UnknownPeerError
-from dicom_node.scp import PortTakenError
-from dicom_node.scu import SendError
-from dicom_node.settings_file import SettingsError, load_settings
-from dicom_node.tls import TlsError
-from dicom_node.verbs.encoders import add_encoder_verbs
-from dicom_node.verbs.node import add_node_verbs
-from dicom_node.verbs.others import add_other_verbs
 from dicom_node.verbs.parsing import Verb
-from dicom_node.verbs.reports import add_report_verbs
 from dicom_node.verbs.speech import could_not
-from dicom_node.verbs.studies import add_study_verbs
-from dicom_node.verbs.tokens import add_token_verbs
-from encoders.encoder import EncoderError
-from encoders.image import PixelError
-from storage.database import DatabaseError
-from storage.index import SnapshotError
-from storage.labels import LabelError
-from storage.search import SearchError
-from storage.tokens import TokenError
+from dicom_node.version import SOFTWARE_VERSION
 
-KNOWN_FAULTS = (
-    ChangeoverError,
-    DatabaseError,
-    IdentityError,
-    PixelError,
-    HttpPortTakenError,
-    NoPictureError,
-    PortTakenError,
-    TlsError,
-    TokenError,
-    EncoderError,
-    LabelError,
-    ReportError,
-    SearchError,
-    SendError,
-    SettingsError,
-    SnapshotError,
-    StartError,
-    UnknownPeerError,
-    UnreadableError,
-)
-"""What a person can do something about: told in one line, without a traceback."""
-
+VERBS = {
+    "node": ("serve", "demo", "status", "echo", "verify", "reindex"),
+    "studies": ("ingest", "search", "close", "failed", "retry"),
+    "reports": ("report", "case"),
+    "tokens": ("token",),
+    "encoders": ("encoders",),
+    "others": ("conformance", "labels"),
+}
+"""The verbs that each module of ``dicom_node.verbs`` tells the parser of."""
 TALKING = frozenset({"serve", "demo"})
 """Verbs whose log is for somebody."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb and returns the exit code."""
-    chosen = _parser().parse_args(arguments)
+    asked = sys.argv[1:] if arguments is None else arguments
+    chosen = _parser(asked).parse_args(asked)
     configure_logging(logging.INFO if chosen.verb in TALKING else logging.WARNING)
-    verb: Verb = chosen.run
     try:
-        return verb(chosen, load_settings(chosen.settings))
-    except KNOWN_FAULTS as fault:
-        return could_not(str(fault))
-    except DBAPIError as fault:
-        return could_not(f"the database failed: {str(fault.orig).strip()}")
-    except OSError as fault:  # the data folder, mostly: not ours to write, or the disk is full
-        return could_not(str(fault))
+        return _run(chosen)
+    except _known_faults() as fault:
+        return could_not(_said(fault))
     except KeyboardInterrupt:
         return could_not("interrupted")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _run(chosen: argparse.Namespace) -> int:
+    from dicom_node.settings_file import load_settings  # noqa: PLC0415
+
+    verb: Verb = chosen.run
+    return verb(chosen, load_settings(chosen.settings))
+
+
+def _known_faults() -> tuple[type[Exception], ...]:
+    from dicom_node.known_faults import KNOWN_FAULTS  # noqa: PLC0415
+
+    return KNOWN_FAULTS
+
+
+def _said(fault: Exception) -> str:
+    from dicom_node.known_faults import said  # noqa: PLC0415
+
+    return said(fault)
+
+
+def _parser(asked: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of the verb that is asked for; of all verbs where that is none."""
     parser = argparse.ArgumentParser(
         prog="likeness",
         description="Which studies in our archive look like this one? Not a medical device.",
     )
     parser.add_argument("--version", action="version", version=f"likeness {SOFTWARE_VERSION}")
+    _add_settings(parser)
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for module in _modules_of(asked):
+        import_module(f"dicom_node.verbs.{module}").add_verbs(verbs)
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--settings", type=Path, help="settings file (default: $LIKENESS_SETTINGS, likeness.toml)"
     )
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    add_node_verbs(verbs)
-    add_study_verbs(verbs)
-    add_report_verbs(verbs)
-    add_token_verbs(verbs)
-    add_encoder_verbs(verbs)
-    add_other_verbs(verbs)
-    return parser
+
+
+def _modules_of(asked: Sequence[str]) -> Sequence[str]:
+    looking = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    _add_settings(looking)
+    looking.add_argument("--version", action="store_true")
+    looking.add_argument("verb", nargs="?")
+    try:
+        said, _ = looking.parse_known_args(asked)
+    except argparse.ArgumentError:  # the parser itself says it better
+        return list(VERBS)
+    if said.version:
+        return ()
+    return [name for name, there in VERBS.items() if said.verb in there] or list(VERBS)
 
 
 if __name__ == "__main__":

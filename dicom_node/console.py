@@ -1,12 +1,18 @@
 """What the command line prints: answers as JSON by the contract, or as a table for people."""
 
+from dataclasses import asdict
 from typing import Any
 
-from storage.answer import Answer, Hit, StudyRecord
+from storage.answer import Answer, Hit, Refined, SecondStage, StudyRecord
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
-    """The answer in the form that ``search --json`` promises."""
+    """The answer in the form that ``search --json`` promises.
+
+    ``also`` and ``refined`` are there only where the question was of several studies, or refined.
+    """
+    also = {"also": list(answer.also)} if answer.also else {}
+    refined = {"refined": _refined_json(answer.refined)} if answer.refined else {}
     return {
         "query": _study_json(answer.query),
         "space": answer.space.id,
@@ -18,6 +24,18 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "priors": [_hit_json(prior) for prior in answer.priors],
         "priors_found": answer.count_priors(),
         "label_counts": answer.label_counts(),
+        "second_stage": None if answer.second_stage is None else asdict(answer.second_stage),
+        **also,
+        **refined,
+    }
+
+
+def _refined_json(refined: Refined) -> dict[str, Any]:
+    return {
+        "by": "feedback" if refined.by_reader else "request",
+        "more": list(refined.more),
+        "less": list(refined.less),
+        "left_out": list(refined.left_out),
     }
 
 
@@ -39,6 +57,7 @@ def _hit_json(hit: Hit) -> dict[str, Any]:
         **_study_json(hit.study),
         "similarity": hit.similarity,
         "percentile": hit.percentile,
+        "slice_similarity": hit.slice_similarity,
         "labels": [{"name": label.name, "value": label.value} for label in hit.labels],
         "modality": hit.image.modality,
         "body_part": hit.image.body_part,
@@ -55,8 +74,13 @@ def answer_text(answer: Answer) -> str:
         f"{len(answer.hits)} similar of {answer.searched} studies searched "
         f"({answer.space.encoder}, space {answer.space.id})"
     )
+    if answer.refined is not None:
+        more, less = len(answer.refined.more), len(answer.refined.less)
+        head += f"\nOrdered by marks: {more} to be more like, {less} to be less like and left out."
     if not answer.hits:
-        head += f"\nNo similar study: none reaches percentile {answer.level:g}."
+        head += f"\nNo similar study: {_why_none(answer)}."
+    if answer.second_stage is not None and answer.second_stage.slices:
+        head += f"\n{second_stage_text(answer.second_stage)}"
     parts = [head, *([_table(answer.hits)] if answer.hits else [])]
     if counts := answer.label_counts():
         parts.append("Labels: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
@@ -68,16 +92,42 @@ def answer_text(answer: Answer) -> str:
     return "\n".join(parts)
 
 
+def _why_none(answer: Answer) -> str:
+    if not answer.searched and answer.filters:
+        return "no comparable study of another patient fits the filters"
+    if not answer.searched:
+        return "there is no comparable study of another patient"
+    which = "none"
+    if answer.refined is not None and answer.refined.less:
+        which = "none that was not marked as less like it"
+    return f"{which} reaches percentile {answer.level:g}"
+
+
+def second_stage_text(stage: SecondStage) -> str:
+    """What was compared slice by slice, in words."""
+    return (
+        f"Of the {stage.studies} nearest studies {stage.with_slices} have slices kept, and are in "
+        f"the order of their likeness to the {stage.slices} slices of the study asked with."
+    )
+
+
 def _table(hits: tuple[Hit, ...]) -> str:
     rows: list[tuple[str, ...]] = [
         ("rank", "percentile", "similarity", "modality", "age/sex", "date", "labels", "study")
     ]
     rows += [_row(hit) for hit in hits]
+    if any(hit.slice_similarity is not None for hit in hits):
+        by_slices = ["slices", *(_or_dash(hit.slice_similarity) for hit in hits)]
+        rows = [(*row[:3], said, *row[3:]) for row, said in zip(rows, by_slices, strict=True)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     )
+
+
+def _or_dash(cosine: float | None) -> str:
+    return "-" if cosine is None else f"{cosine:.4f}"
 
 
 def _row(hit: Hit) -> tuple[str, ...]:

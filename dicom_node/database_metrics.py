@@ -17,7 +17,8 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
-from storage import figures
+from dicom_node.index_progress import rebuilding
+from storage import figures, spaces
 from storage.outages import first_line
 from storage.queue import JOBS, SENDS, Queue
 from storage.tables import STUDY_STATES
@@ -88,8 +89,18 @@ class DatabaseMetrics:
             ("space",),
             {(space,): n for space, n in figures.embeddings_by_space(connection).items()},
         )
+        yield GaugeMetricFamily(
+            "likeness_index_ratio",
+            "How much of this node's index is rebuilt; 1 unless it is being rebuilt.",
+            self._index_ratio(connection),
+        )
         yield from self._queues(connection)
         yield self._time_to_searchable(connection)
+
+    def _index_ratio(self, connection: Connection) -> float:
+        known = spaces.known_in_use(connection)
+        told = {} if known is None else rebuilding(known)
+        return told[self._node].share if self._node in told else 1.0
 
     def _queues(self, connection: Connection) -> Iterator[Metric]:
         queues = (JOBS, SENDS)

@@ -25,7 +25,7 @@ from pynetdicom.events import Event
 from pynetdicom.sop_class import Comprehensive3DSRStorage, SecondaryCaptureImageStorage
 from tqdm import tqdm
 
-from dicom_node import asking, console
+from dicom_node import console, questions
 from dicom_node.child_process import StartError
 from dicom_node.database import open_database
 from dicom_node.report.documents import encoded
@@ -37,6 +37,7 @@ from dicom_node.status import status_of
 from dicom_node.store_sender import StoreSender
 from evaluation.synthetic.archive import SyntheticStudy, archive, make_study, write_labels
 from storage import labels, studies
+from storage.search import Wish
 
 ARCHIVE_AE, ASKING_AE = "SYNTH_ARCHIVE", "SYNTH_ASKER"
 START_S, WORK_S, ANSWER_S = 180.0, 900.0, 60.0
@@ -259,9 +260,8 @@ def _ask(demo: _Demo, question: SyntheticStudy) -> str:
     (demo.folder / "report.dcm").write_bytes(encoded(answers["SR"]))
     (demo.folder / "picture.png").write_bytes(as_png(encoded(answers["OT"])))
     with open_database(demo.settings) as engine:
-        answer = asking.ask_by_uid(
-            engine, demo.settings, question.study_instance_uid, k=10, asked_by="demo"
-        )
+        asked = [question.study_instance_uid]
+        answer = questions.ask(engine, demo.settings, asked, wish=Wish(k=10), asked_by="demo")
     truth = ", ".join(name for name, value in question.labels.items() if value == 1) or "normal"
     head = f"Asked with a new synthetic radiograph (made with: {truth}). The report came back."
     return f"\n{head}\n\n{console.answer_text(answer)}"

@@ -1,15 +1,15 @@
 """Who this node is: its implementation identity, and the device UID its reports carry."""
 
 import secrets
-from importlib.metadata import version
 from pathlib import Path
 
 from pydicom.uid import UID, generate_uid
 
+from dicom_node.version import SOFTWARE_VERSION
+
 IMPLEMENTATION_CLASS_UID = UID("2.25.215362310924587240958120836128479356421")
 """PS3.7 D.3.3.2: the same for every Likeness node."""
 
-SOFTWARE_VERSION = version("likeness-node")
 IMPLEMENTATION_VERSION_NAME = f"LIKENESS_{SOFTWARE_VERSION}"[:16]
 
 _DEVICE_UID_FILE = "device-uid"

@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import Row
 
 from dicom_node.reading import ChosenStudy
-from encoders.encoder import Prepared
+from dicom_node.slice_sets import with_slices
+from encoders.encoder import EncoderError, Prepared
+from encoders.image import PixelError
 from storage.answer import ImageReference, StudyRecord
 from storage.embeddings import NewEmbedding, StudyVectors
 
@@ -23,7 +25,8 @@ class UnworkableStudyError(Exception):
 class ReadImage:
     """An image that was chosen and read: what names it, and what its network takes.
 
-    ``picture`` is a PNG of it as the encoder sees it, ``sha256`` the digest of its data set.
+    ``picture`` is a PNG of it as the encoder sees it, empty for a slice that is read for a set
+    only, ``sha256`` the digest of its data set.
     """
 
     reference: ImageReference
@@ -42,7 +45,8 @@ class StudyInHand:
         to_be_found: False for a study that came only from peers whose rule is "answer".
         chosen: which images stand for it.
         unread: why files that were chosen could not be read, by SOP Instance UID.
-        new: its vectors, by the number of their file in ``chosen``.
+        new: its vectors, by their number in ``chosen.to_read``.
+        without: why slices are not in the set of their series, by the same number.
         since: when the work began, by the monotonic clock.
         unfinished: files that have neither a vector nor a reason yet.
         fault: what the work ended with, if anything.
@@ -55,6 +59,7 @@ class StudyInHand:
     chosen: ChosenStudy
     unread: dict[str, str] = field(default_factory=dict)
     new: dict[int, NewEmbedding] = field(default_factory=dict)
+    without: dict[int, str] = field(default_factory=dict)
     since: float = field(default_factory=monotonic)
     unfinished: int = 0
     fault: Exception | None = None
@@ -69,14 +74,24 @@ class StudyInHand:
         """Ends the work on it; the first fault counts."""
         self.fault = self.fault or fault
 
+    def blame(self, fault: Exception, number: int) -> None:
+        """What a fault of one of its files means: the set of a series goes on without a slice."""
+        is_slice = number >= len(self.chosen.files)
+        if is_slice and isinstance(fault, PixelError | EncoderError):
+            self.without[number] = str(fault)
+        elif isinstance(fault, PixelError):
+            self.unread[self.chosen.files[number].uid] = str(fault)
+        else:
+            self.fail(fault)
+
     @property
     def row(self) -> int:
         """The study's row."""
         return self.record.id
 
     def embedded(self) -> list[NewEmbedding]:
-        """All its new vectors, in the order of its files."""
-        return [self.new[number] for number in sorted(self.new)]
+        """The new vectors of its files, in their order, with the sets of their series."""
+        return with_slices(self.chosen, self.new, self.without)
 
     def vectors(self) -> StudyVectors:
         """The vectors that it is to have from now on.
@@ -84,10 +99,10 @@ class StudyInHand:
         Raises:
             UnworkableStudyError: it has none.
         """
-        if not self.new and not self.chosen.kept:
+        new = self.embedded()
+        if not new and not self.chosen.kept:
             raise UnworkableStudyError(_why_none(self.left_out()))
-        new = self.embedded() if self.to_be_found else []
-        return StudyVectors(self.row, new, self.chosen.kept)
+        return StudyVectors(self.row, new if self.to_be_found else [], self.chosen.kept)
 
     def left_out(self) -> Mapping[str, str]:
         """Why each instance without a vector has none."""

@@ -14,7 +14,7 @@ LONG_S = 10.0
 """Building that takes longer tells how far it is, as often as this."""
 
 
-class _StoppedError(Exception):
+class StoppedBuildingError(Exception):
     """The node is to stop; nobody waits for what was being built."""
 
 
@@ -70,14 +70,14 @@ class IndexKeeper:
         def progress(done: int, of: int) -> None:
             nonlocal told
             if self._stop.is_set():
-                raise _StoppedError
+                raise StoppedBuildingError
             if monotonic() - told > LONG_S:
                 told = monotonic()
                 log.info("index %s is being built: %d of %d vectors", self._choice, done, of)
 
         try:
             self._index.save(self._path, self._choice, progress)
-        except _StoppedError:
+        except StoppedBuildingError:
             log.info("index %s is built after the next start", self._choice)
         except (OSError, SnapshotError) as fault:
             log.warning("the index snapshot was not written, answers go on without it: %s", fault)

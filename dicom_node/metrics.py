@@ -15,7 +15,6 @@ from prometheus_client.core import (
 from sqlalchemy import Engine
 
 from dicom_node.database_metrics import DatabaseMetrics
-from dicom_node.identity import SOFTWARE_VERSION
 from dicom_node.receiver_events import (
     OUTCOMES,
     AssociationAccepted,
@@ -25,6 +24,7 @@ from dicom_node.receiver_events import (
 )
 from dicom_node.spool import Spool
 from dicom_node.spool_usage import SpoolUsage
+from dicom_node.version import SOFTWARE_VERSION
 from storage import figures
 
 log = logging.getLogger(__name__)

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from dicom_node.identity import SOFTWARE_VERSION
 from dicom_node.in_hand import ReadImage
+from dicom_node.version import SOFTWARE_VERSION
 from encoders.declaration import Declaration
 from encoders.grayscale import WINDOW_RULE
 

@@ -1,6 +1,6 @@
 """From a study's instances to the images that stand for it, chosen by their headers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -23,11 +23,16 @@ NOTHING: Embedded = MappingProxyType({})
 
 @dataclass(frozen=True)
 class ChosenFile:
-    """An image that was chosen, the file that it is in, and its data set's SHA-256."""
+    """An image that was chosen, the file that it is in, and its data set's SHA-256.
+
+    ``in_set_of`` is None for one that stands for its series; for a slice that is read only for the
+    set of its series it is the number of that one in ``ChosenStudy.files``.
+    """
 
     chosen: ChosenImage
     path: Path
     sha256: str
+    in_set_of: int | None = None
 
     @property
     def uid(self) -> str:
@@ -49,26 +54,43 @@ class ChosenStudy:
     """The images that stand for a study; ``left_out`` says why each other instance does not.
 
     ``kept`` are the rows of vectors that go on standing for images whose files are gone;
-    ``was_told`` says whether some instance has such a reason beside it by now.
+    ``was_told`` says whether some instance has such a reason beside it by now. ``slices`` are
+    further slices of the files' series, for the sets of their vectors.
     """
 
     files: Sequence[ChosenFile]
     kept: Sequence[int]
     left_out: Mapping[str, str]
     was_told: bool = False
+    slices: Sequence[ChosenFile] = ()
+
+    @property
+    def count(self) -> int:
+        """How many images are to be read: files, then slices."""
+        return len(self.files) + len(self.slices)
+
+    def to_read(self, number: int) -> ChosenFile:
+        """One of them, by its number."""
+        at = number - len(self.files)
+        return self.slices[at] if at >= 0 else self.files[number]
 
 
 def choose(
-    spool: Spool, instances: Sequence[StoredInstance], embedded: Embedded = NOTHING
+    spool: Spool,
+    instances: Sequence[StoredInstance],
+    embedded: Embedded = NOTHING,
+    *,
+    spread_over: int = 0,
 ) -> ChosenStudy:
     """Chooses the representative images by their headers; no file is opened.
 
     One whose file is gone keeps the vector that it has in ``embedded``; where it has none, another
-    of its series is chosen.
+    of its series is chosen. Up to ``spread_over`` slices of a CT or MR series go into its set.
     """
     held = _Held(spool, {i.sop_instance_uid: i for i in instances}, embedded)
     left_out = {i.sop_instance_uid: i.left_out or "" for i in instances if i.header is None}
-    choice = _choose([ImageHeader.from_json(i.header) for i in instances if i.header], held)
+    headers = [ImageHeader.from_json(i.header) for i in instances if i.header]
+    choice = _choose(headers, held, spread_over)
     left_out |= {entry.sop_instance_uid: entry.reason for entry in choice.left_out}
     files, kept = [], []
     for chosen in choice.chosen:
@@ -78,7 +100,8 @@ def choose(
             kept.append(embedded[_key(chosen)])
         else:
             files.append(ChosenFile(chosen, path, held.stored[uid].sha256))
-    return ChosenStudy(files, kept, left_out, any(i.left_out for i in instances))
+    slices = [slice_ for number, file in enumerate(files) for slice_ in _beside(number, file, held)]
+    return ChosenStudy(files, kept, left_out, any(i.left_out for i in instances), slices)
 
 
 @dataclass(frozen=True)
@@ -98,19 +121,30 @@ class _Held:
         return self.file(image.header.sop_instance_uid) is not None or _key(image) in self.embedded
 
 
-def _choose(headers: Sequence[ImageHeader], held: _Held) -> Choice:
+def _beside(number: int, file: ChosenFile, held: _Held) -> Iterator[ChosenFile]:
+    """The other slices of a chosen one's set, as far as their files are here."""
+    for one in file.chosen.spread:
+        uid = one.header.sop_instance_uid
+        path = held.file(uid)
+        if path is not None and (uid, one.frame) != (file.uid, file.chosen.frame):
+            chosen = ChosenImage(one.header, one.frame, "slice of the set")
+            yield ChosenFile(chosen, path, held.stored[uid].sha256, number)
+
+
+def _choose(headers: Sequence[ImageHeader], held: _Held, spread_over: int) -> Choice:
     """The choice; in a series whose image we lack, the choice among those that we have."""
-    first = choose_images(headers)
+    first = choose_images(headers, spread_over=spread_over)
     lacking = {i.header.series_instance_uid for i in first.chosen if not held.has(i)}
     if not lacking:
         return first
     embedded = {uid for uid, _ in held.embedded}
-    again = choose_images(
+    here = [
         header
         for header in headers
         if header.series_instance_uid in lacking
         and (header.sop_instance_uid in embedded or held.file(header.sop_instance_uid))
-    )
+    ]
+    again = choose_images(here, spread_over=spread_over)
     chosen = [i for i in first.chosen if i.header.series_instance_uid not in lacking]
     chosen += [i for i in again.chosen if held.has(i)]
     taken = {i.header.sop_instance_uid for i in chosen}

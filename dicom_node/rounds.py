@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
-from storage.outages import OUTAGES, DatabaseError, UnreachableError, may_pass
+from storage.outages import OUTAGES, DatabaseError, StoreError, UnreachableError, may_pass
 
 log = logging.getLogger(__name__)
 
@@ -98,4 +98,6 @@ class _Waiting:
 def _what(fault: Exception) -> str:
     if isinstance(fault, ChildProcessError):
         return "process that reads headers"
+    if isinstance(fault, StoreError):
+        return "store of vectors"
     return "disk" if isinstance(fault, OSError) else "database"

@@ -213,7 +213,6 @@ def _http(settings: Settings, parts: _Parts) -> Iterator[HttpService]:
     # readers come in any number: who waits for a connection among them keeps no image waiting
     engine = beside(parts.database.engine, connections=HTTP_CONNECTIONS)
     index = SharedIndex(settings)
-    threading.Thread(target=index.load, args=(engine,), name="index", daemon=True).start()
     app = make_app(
         alive=parts.dead,
         ready=missing,
@@ -223,7 +222,7 @@ def _http(settings: Settings, parts: _Parts) -> Iterator[HttpService]:
         more=archive_routes(engine, settings, node=node, index=index),
     )
     try:
-        with HttpService(settings.http, app) as service:
+        with index.following(engine), HttpService(settings.http, app) as service:
             yield service
     finally:
         engine.dispose()

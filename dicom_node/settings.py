@@ -60,6 +60,17 @@ def _http_url(value: str) -> str:
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+def _milvus_uri(value: str) -> str:
+    """A file would be Milvus Lite's, which one process at a time opens; a node has several."""
+    try:
+        return _http_url(value)
+    except ValueError as fault:
+        raise ValueError("is no address such as http://milvus.example:19530") from fault
+
+
+MilvusUri = Annotated[str, AfterValidator(_milvus_uri)]
 Rule = Literal["index", "answer", "index and answer"]
 """What is done with the studies of a peer: kept to be found, answered with a report, or both."""
 
@@ -226,6 +237,29 @@ class SearchSettings(Section):
     level: float = Field(default=20.0, ge=0, le=100)
 
 
+class VolumeSettings(Section):
+    """What is kept of a CT or MR series, and whether studies are compared slice by slice.
+
+    With ``slices`` "set", up to ``at_most`` slices of each series are embedded and kept beside the
+    vector of the middle one, and of the ``rerank`` studies whose middle slices are most similar
+    those with such a set are put in the order of their slices' likeness; 0 only keeps the sets.
+    """
+
+    slices: Literal["middle", "set"] = "middle"
+    at_most: int = Field(default=32, ge=2, le=1024)
+    rerank: int = Field(default=50, ge=0, le=1000)
+
+    @property
+    def spread_over(self) -> int:
+        """How many slices of a series go into its set; 0: there is none."""
+        return self.at_most if self.slices == "set" else 0
+
+    @property
+    def reranked(self) -> int:
+        """How many studies are compared slice by slice."""
+        return self.rerank if self.slices == "set" else 0
+
+
 class ReportSettings(Section):
     """What a report is: its SOP class, whether a picture goes with it, and whom it may name.
 
@@ -246,15 +280,54 @@ class IndexSettings(Section):
     """What finds the nearest vectors. ``engine`` looks at all of them ("exact"), along a graph of
     neighbours ("hnsw") or in the nearest cells ("ivf"); ``precision`` is that of what is looked at.
     Distances are always those of the vectors themselves.
+
+    With "pgvector" and "milvus" the vectors lie in a store, PostgreSQL's or Milvus, and
+    ``store_search`` says how that searches. ``device`` "cuda" has "exact" search on a GPU.
     """
 
-    engine: Literal["exact", "hnsw", "ivf"] = "exact"
+    engine: Literal["exact", "hnsw", "ivf", "pgvector", "milvus"] = "exact"
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    device: Literal["cpu", "cuda"] = "cpu"
+    store_search: Literal["exact", "hnsw"] = "exact"
+    milvus_uri: Annotated[MilvusUri | None, NotSet] = None
+    milvus_token: Annotated[str | None, NotSet] = None
+    milvus_timeout_s: float = Field(default=30, ge=0.1, le=600)
+
+    @property
+    def is_store(self) -> bool:
+        """Whether the vectors lie in another program."""
+        return self.engine in {"pgvector", "milvus"}
 
     @property
     def choice(self) -> Choice:
-        """Both as one."""
-        return Choice(Kind(self.engine), Precision(self.precision))
+        """How is searched, and in what precision."""
+        kind = self.store_search if self.is_store else self.engine
+        return Choice(Kind(kind), Precision(self.precision))
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for wrong, what in (
+            (self.engine == "milvus" and self.milvus_uri is None, '"milvus" needs milvus_uri'),
+            (
+                self.engine == "milvus" and self.precision != "fp32",
+                '"milvus" goes with precision = "fp32"',
+            ),
+            (
+                self.engine == "pgvector" and self.precision == "int8",
+                '"pgvector" goes with precision "fp32" or "fp16"',
+            ),
+            (
+                self.is_store and self.store_search == "exact" and self.precision != "fp32",
+                f'"{self.engine}" has precision = "fp16" only with store_search = "hnsw"',
+            ),
+            (
+                self.device == "cuda" and (self.is_store or self.choice != Choice()),
+                'device = "cuda" goes with engine "exact" and precision "fp32"',
+            ),
+        ):
+            if wrong:
+                raise ValueError(f"index.engine: {what}")
+        return self
 
 
 class WorkSettings(Section):
@@ -327,6 +400,7 @@ class Settings(Section):
     encoder: EncoderSettings = EncoderSettings()
     index: IndexSettings = IndexSettings()
     search: SearchSettings = SearchSettings()
+    volume: VolumeSettings = VolumeSettings()
     report: ReportSettings = ReportSettings()
     work: WorkSettings = WorkSettings()
     peers: tuple[Peer, ...] = ()

@@ -2,31 +2,32 @@
 
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
 
-from dicom_node import asking
+from dicom_node import asking, index_kinds
+from dicom_node.index_kinds import IndexReader
 from dicom_node.settings import Settings
-from storage import embeddings
 from storage.answer import SpaceSummary
-from storage.index import VectorIndex, snapshot_path
-from storage.outages import first_line
+from storage.listening import Listening
 from storage.search import SearchError
+from storage.searchable import Searchable
 
 log = logging.getLogger(__name__)
 
 
 class SharedIndex:
-    """The index, loaded with the first question and caught up for each.
+    """The index, caught up for each question, and meanwhile whenever vectors change.
 
     One question at a time catches it up; any number search what they got, side by side.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._index: VectorIndex | None = None
+        self._reader: IndexReader | None = None
         self._catching_up = threading.Lock()
 
     def wait(self) -> None:
@@ -34,31 +35,39 @@ class SharedIndex:
         with self._catching_up:
             return
 
-    def load(self, engine: Engine) -> None:
-        """Loads the index for the first who asks; without it he would wait for that."""
+    @contextmanager
+    def following(self, engine: Engine) -> Iterator[None]:
+        """Loads it, and takes in what is written, while the block lasts.
+
+        Without that the first who asks would wait for it, and who asks after a burst.
+        """
+        with Listening(engine, lambda: self.look(engine), "index-follow"):
+            yield
+
+    def look(self, engine: Engine) -> None:
+        """Takes in what came to the space in use."""
         try:
             with engine.connect() as connection:
-                self.of(connection, asking.space_in_use(connection))
+                space = asking.space_in_use(connection)
+                with self._catching_up:
+                    self._reader_of(space).look(connection)
         except SearchError:
-            log.info("nothing is indexed yet: the index is loaded with the first question")
-        except DBAPIError as fault:
-            log.warning("the index is loaded with the first question: %s", first_line(fault))
+            log.debug("nothing is indexed yet")
 
-    def of(self, connection: Connection, space: SpaceSummary) -> VectorIndex:
-        """The index of a space as the database now is, for one question."""
+    def of(self, connection: Connection, space: SpaceSummary) -> Searchable:
+        """The index of a space as the database now is, for one question on this connection."""
         with self._catching_up:
-            self._index = self._caught_up(connection, space)
-            return self._index.frozen()
+            return self._reader_of(space).now(connection)
 
-    def _caught_up(self, connection: Connection, space: SpaceSummary) -> VectorIndex:
-        index = self._index
-        if (
-            index is None
-            or index.space_id != space.id
-            or index.watermark > embeddings.last_change(connection)  # the database was restored
-        ):
-            self._index = None  # never two of them in memory
-            return asking.read_only_index(connection, self._settings, space)
-        index.follow(snapshot_path(self._settings.index_folder, space.id))
-        index.catch_up(connection)
-        return index
+    def held(self) -> int:
+        """How many vectors are in memory now, or on the disk below it."""
+        with self._catching_up:
+            return 0 if self._reader is None else self._reader.held
+
+    def _reader_of(self, space: SpaceSummary) -> IndexReader:
+        if self._reader is not None and self._reader.space_id != space.id:
+            self._reader.close()
+            self._reader = None  # never two of them in memory
+        if self._reader is None:
+            self._reader = index_kinds.reader(self._settings, space)
+        return self._reader

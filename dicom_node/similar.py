@@ -9,8 +9,7 @@ from dicom_node.settings import Settings
 from dicom_node.shared_index import SharedIndex
 from storage import embeddings, studies
 from storage.answer import Answer, SpaceSummary
-from storage.filters import NO_FILTERS, Filters
-from storage.search import SearchError
+from storage.search import PLAIN, SearchError, Wish
 from storage.studies import StudyState
 
 
@@ -39,14 +38,13 @@ class Similar:
         study_uid: str,
         *,
         asked_by: str,
-        k: int | None = None,
-        filters: Filters = NO_FILTERS,
+        wish: Wish = PLAIN,
     ) -> Answer | StudyState:
         """The answer, written into the audit; where the study stands if it is not indexed.
 
         Raises:
             UnknownStudyError: the study is not here.
-            SearchError: it cannot be asked with; the message says why.
+            SearchError: it cannot be asked with, or the wish not be met; the message says why.
         """
         state = self.state(study_uid)
         if state.state in {"open", "queued", "failed"}:
@@ -66,8 +64,7 @@ class Similar:
                 space=space,
                 settings=self._settings,
                 asked_by=asked_by,
-                k=k,
-                filters=filters,
+                wish=wish,
             )
 
 

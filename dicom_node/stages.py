@@ -19,7 +19,6 @@ from dicom_node.in_hand import ReadImage, StudyInHand
 from dicom_node.lines import Line
 from dicom_node.network_faults import NetworkFaults
 from dicom_node.worker import Worker
-from encoders.image import PixelError
 from encoders.pixel_reader import PixelReader
 
 log = logging.getLogger(__name__)
@@ -34,7 +33,7 @@ LOOK_S = 0.2
 
 @dataclass(frozen=True)
 class _Image:
-    """One of a study's chosen files, by its number; what was read of it, once it was."""
+    """One of a study's files to be read, by its number; what was read of it, once it was."""
 
     study: StudyInHand
     number: int
@@ -117,7 +116,7 @@ class Stages:
     def start(self, studies: Sequence[StudyInHand]) -> None:
         """Sends studies on their way."""
         for study in studies:
-            count = study.unfinished = len(study.chosen.files)
+            count = study.unfinished = study.chosen.count
             with self._changed:
                 self._in_flight[study.row] = study
             self._to_infer.expect(count)
@@ -142,7 +141,8 @@ class Stages:
         oldest = next(iter(self._in_flight.values()), None)
         if oldest is not None and monotonic() - oldest.since > self._oldest_s:
             return 0
-        return max(0, self._most - len(self._in_flight))
+        slices = sum(len(study.chosen.slices) for study in self._in_flight.values())
+        return max(0, self._most - len(self._in_flight) - slices)
 
     def wait_until_empty(
         self, stop: threading.Event | None = None, timeout_s: float = float("inf")
@@ -192,13 +192,11 @@ class Stages:
             self._finish(image.study)
 
     def _read(self, image: _Image, reader: PixelReader) -> ReadImage | None:
-        study, file = image.study, image.study.chosen.files[image.number]
+        file = image.study.chosen.to_read(image.number)
         found: list[ReadImage] = []
         fault = fault_of(lambda: found.append(self._worker.read(file, reader)))
-        if isinstance(fault, PixelError):
-            study.unread[file.uid] = str(fault)
-        elif fault is not None:
-            study.fail(fault)
+        if fault is not None:
+            image.study.blame(fault, image.number)
         return found[0] if found else None
 
     def _infer_images(self) -> None:
@@ -209,12 +207,12 @@ class Stages:
 
     def _infer(self, images: Sequence[_Image]) -> None:
         wanted = [image for image in images if not image.study.is_over]
-        faults: list[tuple[StudyInHand, Exception]] = []
-        together(self._infer_together, wanted, lambda fault, of: faults.append((of.study, fault)))
+        faults: list[tuple[_Image, Exception]] = []
+        together(self._infer_together, wanted, lambda fault, of: faults.append((of, fault)))
         if wanted:
-            self._faults.note(len(wanted), [(study.row, fault) for study, fault in faults])
-        for study, fault in faults:
-            study.fail(fault)
+            self._faults.note(len(wanted), [(image.study.row, fault) for image, fault in faults])
+        for image, fault in faults:
+            image.study.blame(fault, image.number)
         for image in images:
             self._finish(image.study)
 

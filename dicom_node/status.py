@@ -1,6 +1,7 @@
 """Where the node stands, in numbers."""
 
 import shutil
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -8,6 +9,7 @@ from sqlalchemy.engine import Connection
 from dicom_node.changeover.left_behind import way_out
 from dicom_node.changeover.progress import ChangeoverProgress
 from dicom_node.changeover.telling import progress_text
+from dicom_node.index_progress import rebuilding
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool
 from dicom_node.spool_usage import SpoolUsage
@@ -20,7 +22,8 @@ def status_of(connection: Connection, settings: Settings) -> dict[str, Any]:
     """Studies and queues by state, vectors of the space in use, reports, spool and quarantine.
 
     ``changeover`` tells how far the archive is embedded into another space, ``waiting`` why
-    studies are not worked meanwhile; both are None where there is nothing to tell.
+    studies are not worked meanwhile, ``index`` how far nodes are that rebuild theirs; they are None
+    where there is nothing to tell.
     """
     known, wanted = spaces.known_in_use(connection), spaces.wanted(connection)
     space = None if known is None else known.summary
@@ -36,6 +39,7 @@ def status_of(connection: Connection, settings: Settings) -> dict[str, Any]:
         "vectors": vectors,
         "changeover": None if wanted is None else _changeover(wanted),
         "waiting": "; ".join(known.progress.get("waiting", {}).values()) or None if known else None,
+        "index": _index(known),
         "reports": reports.count(connection),
         "quarantined": sum(1 for _ in spool.quarantined()),
         "spool_files": usage.files,
@@ -55,12 +59,24 @@ def _changeover(wanted: KnownSpace) -> dict[str, Any]:
     }
 
 
+def _index(known: KnownSpace | None) -> dict[str, Any] | None:
+    told = {} if known is None else rebuilding(known)
+    if not told:
+        return None
+    return {
+        "nodes": {node: asdict(said) for node, said in told.items()},
+        "text": "; ".join(said.in_words() for said in told.values()),
+    }
+
+
 def status_text(status: dict[str, Any]) -> str:
     """The same for people."""
     return "\n".join(f"{key}: {_in_words(value)}" for key, value in status.items())
 
 
 def _in_words(value: object) -> str:
+    if isinstance(value, dict) and "nodes" in value:
+        return str(value["text"])
     if isinstance(value, dict) and "text" in value:
         return f"to {value['encoder']}, space {value['space']}: {value['text']}"
     if isinstance(value, dict):

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from dicom_node import answering
 from dicom_node.in_hand import ReadImage, StudyInHand, jobs_of
+from dicom_node.index_kinds import IndexOwner
 from dicom_node.kept_images import KeptImages
 from dicom_node.origins import Origins
 from dicom_node.reading import ChosenFile, choose, reference_of
@@ -24,7 +25,6 @@ from encoders.pixel_reader import PixelReader
 from storage import embeddings, spaces, study_work
 from storage.answer import SpaceSummary
 from storage.embeddings import NewEmbedding
-from storage.index import VectorIndex
 from storage.queue import JOBS
 
 LONGEST_PICTURE_SIDE = 512
@@ -42,7 +42,7 @@ class Worker:
     spool: Spool
     encoder: CheckedEncoder
     space: SpaceSummary
-    index: VectorIndex
+    index: IndexOwner
     origins: Origins
     kept: KeptImages
     settings: Settings
@@ -61,7 +61,12 @@ class Worker:
         for study in taken:
             to_be_found = any(self.settings.indexes(caller) for caller in study.callers)
             standing = made[study.record.id] if to_be_found else {}
-            chosen = choose(self.spool, study.instances, standing)
+            chosen = choose(
+                self.spool,
+                study.instances,
+                standing,
+                spread_over=self.settings.volume.spread_over,
+            )
             job = by_study[study.record.id]
             studies.append(StudyInHand(job, study.record, to_be_found, chosen))
         return studies
@@ -75,10 +80,12 @@ class Worker:
         """
         window = self.origins.ct_window
         ready = reader.read_ready(file.path, file.chosen.frame, ct_window=window)
-        self.kept.put_soon(file.kept_key(self.origins.window_rule), ready.samples)
         image = ready.image(file.key)  # of the middle slice, after LUTs and polarity
         reference = reference_of(file.chosen, ready.rules)
-        picture = to_png(image, LONGEST_PICTURE_SIDE)
+        picture = b""
+        if file.in_set_of is None:  # nobody sees the other slices, and no changeover asks for them
+            self.kept.put_soon(file.kept_key(self.origins.window_rule), ready.samples)
+            picture = to_png(image, LONGEST_PICTURE_SIDE)
         return ReadImage(reference, picture, file.sha256, self.encoder.prepare(image))
 
     def infer(self, images: Sequence[ReadImage]) -> list[NewEmbedding]:
@@ -117,11 +124,10 @@ class Worker:
     def answer(self, study: StudyInHand) -> None:
         """Answers whoever sent a study that was written."""
         with self.writing() as connection:
-            self.index.catch_up(connection)
             answering.answer_senders(  # search, report, queue the sends
                 connection,
                 study.record,
-                index=self.index,
+                index=self.index.now(connection),
                 space=self.space,
                 settings=self.settings,
                 node=self.node,

@@ -13,14 +13,13 @@ from sqlalchemy import Row
 
 from dicom_node.faults import fault_of, together
 from dicom_node.in_hand import StudyInHand, UnworkableStudyError
-from dicom_node.index_keeper import IndexKeeper
 from dicom_node.network_faults import NetworkLostError
 from dicom_node.queue_rounds import LONGEST_WAIT_S, QueueRounds
+from dicom_node.sketch_keeper import SketchKeeper
 from dicom_node.stages import Stages
 from dicom_node.worker import SpaceChangedError, Worker
 from storage import embeddings, study_work
 from storage.database import is_outage
-from storage.index import snapshot_path
 from storage.outages import OUTAGES
 from storage.queue import JOBS, SUSPECT, RetryRule
 
@@ -54,8 +53,7 @@ class WorkerLoop:
         self._engine = worker.engine
         self._settings = worker.settings
         self._rule = RetryRule(self._settings.work.attempts, self._settings.work.first_wait_s)
-        path = snapshot_path(self._settings.index_folder, worker.space.id)
-        self._keeper = IndexKeeper(worker.index, path, self._settings.index.choice)
+        self._sketches = SketchKeeper(self._engine, worker.index)
         self._stop = threading.Event()
         self._stages = Stages(
             worker,
@@ -67,10 +65,11 @@ class WorkerLoop:
 
     def __enter__(self) -> "WorkerLoop":
         self._stages.__enter__()
+        self._worker.index.begin()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._keeper.end()
+        self._worker.index.end()
         self._stages.__exit__()
 
     def run(self, stop: threading.Event) -> None:
@@ -98,7 +97,7 @@ class WorkerLoop:
             self._give_back(died=True)
             raise
         self._give_back()
-        self._stages.between_writes(self._keeper.close)
+        self._stages.between_writes(self._worker.index.close)
 
     def in_flight(self) -> int:
         """How many studies are being worked."""
@@ -227,7 +226,8 @@ class WorkerLoop:
 
     def _idle(self) -> bool:
         """What can wait; True if there is more of it."""
-        self._keeper.look()
+        self._worker.index.look()
+        self._sketches.look()
         return self._worker.kept.pack_one()
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from dicom_node import index_kinds
 from dicom_node.answering import this_device
 from dicom_node.changeover.finishing import forget_stale_snapshot
 from dicom_node.changeover.start import (
@@ -38,8 +39,8 @@ from encoders.encoder import EncoderError
 from encoders.registry import find
 from storage import spaces
 from storage.database import connect
-from storage.index import open_index
 from storage.outages import OUTAGES
+from storage.vectors.gpu import NoGpuError
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def main(tether: Tether, settings: Settings, database_url: str) -> None:
     except NetworkLostError as lost:
         log.error("the worker ends, for another to be started: %s", lost)
         sys.exit(1)
-    except EncoderError as fault:
+    except (EncoderError, NoGpuError) as fault:
         log.error("the worker cannot work: %s", fault)
         sys.exit(1)
 
@@ -160,7 +161,7 @@ def ready_with(start: Callable[[], CheckedEncoder], tether: Tether) -> CheckedEn
 def start_worker(
     engine: Engine, settings: Settings, encoder: CheckedEncoder | None = None
 ) -> Worker:
-    """Opens the index of the encoder's space, caught up with the database, and warms up.
+    """Opens the index of the encoder's space, and warms up.
 
     Where no encoder is given, the one to work with is loaded.
 
@@ -175,8 +176,8 @@ def start_worker(
         known = spaces.known_in_use(connection)
         if known is not None:
             forget_stale_snapshot(settings, known)
-        index = open_index(connection, settings.index_folder, space)
-    log.info("encoder %s, space %s, %d vectors", space.encoder, space.id, index.count)
+    index = index_kinds.owner(engine, settings, space, node=node)
+    log.info("encoder %s, space %s", space.encoder, space.id)
     warm_up(encoder, space, this_device(node, settings), settings.report)
     return Worker(
         engine=engine,

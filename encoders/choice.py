@@ -8,6 +8,7 @@ from encoders import eligibility
 from encoders.frame_header import FRAMES_MAX
 from encoders.header import ImageHeader
 from encoders.sop_classes import for_processing
+from encoders.spread import spread
 from encoders.stack import Slice, Stack, middle, slices_of, stacks
 
 SLICE_RULE = "middle-of-extent-2"
@@ -25,11 +26,14 @@ class ChosenImage:
         header: the instance's header.
         frame: index from 0 of the frame of a multi-frame instance, None for a single-frame one.
         rule: which rule chose it, with its numbers; kept with the vector.
+        spread: slices of its stack that stand for the volume, itself among them, in the order of
+            the stack (``encoders.spread``); empty where none were asked for.
     """
 
     header: ImageHeader
     frame: int | None
     rule: str
+    spread: tuple[Slice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Choice:
     left_out: tuple[LeftOut, ...]
 
 
-def choose_images(headers: Iterable[ImageHeader]) -> Choice:
+def choose_images(headers: Iterable[ImageHeader], *, spread_over: int = 0) -> Choice:
     """Choose the images of a study that stand for it.
 
     Projection images (CR, DX, MG, RG, PX, IO, XA, RF, US) are taken one by one, of a multi-frame
@@ -61,6 +65,8 @@ def choose_images(headers: Iterable[ImageHeader]) -> Choice:
 
     Args:
         headers: of one study; an instance that comes twice counts once.
+        spread_over: up to so many slices of each CT or MR series are named beside the chosen one;
+            0 names none. What is chosen does not depend on it.
     """
     unique = {header.sop_instance_uid: header for header in headers}
     ordered = [unique[uid] for uid in sorted(unique)]
@@ -71,7 +77,7 @@ def choose_images(headers: Iterable[ImageHeader]) -> Choice:
     reasons.update(raw)
     chosen = [_projection(header) for header in projections if header.sop_instance_uid not in raw]
     for series in _slice_series(kept):
-        image, passed_over = _middle_slice(series)
+        image, passed_over = _middle_slice(series, spread_over)
         chosen.append(image)
         reasons.update(passed_over)
     return Choice(tuple(chosen), _left_out(reasons, chosen))
@@ -103,7 +109,9 @@ def _slice_series(headers: Sequence[ImageHeader]) -> list[list[ImageHeader]]:
     return [series[uid] for uid in sorted(series)]
 
 
-def _middle_slice(series: Sequence[ImageHeader]) -> tuple[ChosenImage, dict[str, str]]:
+def _middle_slice(
+    series: Sequence[ImageHeader], spread_over: int
+) -> tuple[ChosenImage, dict[str, str]]:
     counted, passed_over = _within_limit(series)
     slices = [one for header in counted for one in slices_of(header) if _eligible(one)]
     originals = [one for one in slices if not eligibility.derived(one.image_type)]
@@ -116,7 +124,8 @@ def _middle_slice(series: Sequence[ImageHeader]) -> tuple[ChosenImage, dict[str,
         }
     found = stacks(originals or slices)
     one = middle(found[0])
-    return ChosenImage(one.header, one.frame, _slice_rule(found)), passed_over
+    beside = spread(found[0], spread_over) if spread_over else ()
+    return ChosenImage(one.header, one.frame, _slice_rule(found), beside), passed_over
 
 
 def _within_limit(series: Sequence[ImageHeader]) -> tuple[list[ImageHeader], dict[str, str]]:

@@ -76,6 +76,8 @@ class Hit:
     [-1, 1]. ``percentile``, in [0, 100], places it among this archive's own similarities between
     different patients; None where the archive is too small to say. ``query_image`` is the one of
     the question's images that ``image`` was compared with; None where nobody said.
+    ``slice_similarity``, in [-1, 1], is the mean over the question's slices of the cosine of the
+    most similar slice; None where slices were not compared.
     """
 
     rank: int
@@ -85,6 +87,7 @@ class Hit:
     percentile: float | None
     labels: tuple[Label, ...] = ()
     query_image: ImageReference | None = None
+    slice_similarity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,35 @@ class SpaceSummary:
 
 
 @dataclass(frozen=True)
+class Refined:
+    """How a question was refined by marks, as Study Instance UIDs.
+
+    It was moved towards ``more`` and away from ``less``; the latter are no hits. ``left_out`` are
+    marked studies that could not be used. ``by_reader`` says that all are marks that the reader
+    had given, not a wish that came with the question.
+    """
+
+    more: tuple[str, ...] = ()
+    less: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    by_reader: bool = False
+
+
+@dataclass(frozen=True)
+class SecondStage:
+    """What was compared slice by slice (docs/volume-search.md).
+
+    ``slices`` counts those of the question; where it has none, nothing was compared. Of the
+    ``studies`` that the first stage found most similar, those ``with_slices`` were put in the
+    order of their slices' likeness; each of the others stands where the first stage put it.
+    """
+
+    slices: int
+    studies: int
+    with_slices: int
+
+
+@dataclass(frozen=True)
 class Answer:
     """The studies most similar to one study, and how they were found.
 
@@ -112,6 +144,11 @@ class Answer:
     far as they are comparable. ``searched`` counts the comparable studies of other patients,
     ``asked`` is k, and ``level`` the percentile that the best hit must reach for there to be a
     similar study at all. An answer without hits is an answer: no similar study.
+
+    ``also`` are further studies that were asked with, by their Study Instance UIDs; no patient of
+    theirs is among the hits. ``refined`` tells of marks, by which the hits are then ordered: their
+    similarities and percentiles stay those of the images. ``second_stage`` tells of slices, by
+    which the hits are then ordered; None where none were to be compared.
     """
 
     query: StudyRecord
@@ -124,6 +161,9 @@ class Answer:
     priors: tuple[Hit, ...]
     filters: Mapping[str, str] = field(default_factory=dict)
     priors_found: int = 0
+    also: tuple[str, ...] = ()
+    refined: Refined | None = None
+    second_stage: SecondStage | None = None
 
     def count_priors(self) -> int:
         """How many priors there are, listed or not."""

@@ -1,6 +1,7 @@
 """The audit: who asked what, when, in which space, and what was answered."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from sqlalchemy import insert
 from sqlalchemy.engine import Connection
@@ -19,12 +20,23 @@ def record(connection: Connection, answer: Answer, *, asked_by: str) -> None:
             k=answer.asked,
             filters=dict(answer.filters),
             searched=answer.searched,
+            asked_with=_asked_with(answer),
             hits={
                 "hits": [hit.study.study_instance_uid for hit in answer.hits],
                 "priors": [prior.study.study_instance_uid for prior in answer.priors],
             },
         )
     )
+
+
+def _asked_with(answer: Answer) -> dict[str, object]:
+    """Nothing of a plain question about one study."""
+    told: dict[str, object] = {"also": list(answer.also)} if answer.also else {}
+    if answer.refined is not None:
+        told["refined"] = asdict(answer.refined)
+    if answer.second_stage is not None:
+        told["second_stage"] = asdict(answer.second_stage)
+    return told
 
 
 def record_lookup(

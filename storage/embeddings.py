@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, func, insert, select, text, update
+from sqlalchemy import ColumnElement, func, insert, literal, select, text, update
 from sqlalchemy.engine import Connection
 
+from storage import listening, slices
 from storage.answer import ImageReference, SpaceSummary
+from storage.slices import NewSlices
 from storage.tables import EMBEDDING_CHANGES, Embedding, Instance
+from storage.vector_stream import NEWEST
 
 VECTOR_DTYPE = np.dtype("<f4")
 BATCH_ROWS = 10_000
@@ -26,13 +29,14 @@ class NewEmbedding:
 
     ``vector`` is float32 of shape (dimension,) and unit length, ``picture`` a PNG of the image
     as the encoder saw it, ``produced_by`` the versions that made the vector and, as ``sha256``,
-    the digest of the data set that it was made of.
+    the digest of the data set that it was made of. ``slices`` are those of its series, if wanted.
     """
 
     image: ImageReference
     vector: NDArray[np.float32]
     picture: bytes
     produced_by: Mapping[str, Any]
+    slices: NewSlices | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ def replace(
 
     Raises:
         VectorError: a vector is not finite, of another dimension, or not of unit length.
+        SliceSetError: the same of a set of slices.
     """
     replace_all(connection, space=space, studies=[StudyVectors(study_id, new, keep)])
 
@@ -92,13 +97,15 @@ def replace_all(
     """The same with several studies; of an image that is new in two, the later has it.
 
     Raises:
-        VectorError: as ``replace``.
+        VectorError, SliceSetError: as ``replace``.
     """
-    by_image = {
-        (entry.image.sop_instance_uid, entry.image.frame_number): _row(space, study, entry)
+    new = {
+        (entry.image.sop_instance_uid, entry.image.frame_number or 0): (study, entry)
         for study in studies
         for entry in study.new
     }
+    by_image = {image: _row(space, *of_study) for image, of_study in new.items()}
+    sets = {image: entry.slices for image, (_, entry) in new.items() if entry.slices is not None}
     one_writer_at_a_time(connection)
     same_image = Embedding.sop_instance_uid == func.any([uid for uid, _ in by_image])
     of_study = Embedding.study_id == func.any([study.study_id for study in studies])
@@ -109,6 +116,7 @@ def replace_all(
             insert(Embedding).values(change=EMBEDDING_CHANGES.next_value()),
             list(by_image.values()),
         )
+    slices.keep(connection, sets, space_id=space.id, dimension=space.dimension)
 
 
 def _row(space: SpaceSummary, study: StudyVectors, new: NewEmbedding) -> dict[str, Any]:
@@ -139,8 +147,13 @@ def retire_study(connection: Connection, *, space_id: str, study_id: int) -> Non
 
 
 def retire(connection: Connection, space_id: str, *which: ColumnElement[bool]) -> None:
-    """Turns the live vectors of a space that the conditions name into tombstones."""
-    connection.execute(
+    """Turns the live vectors of a space that the conditions name into tombstones.
+
+    Every writer comes by here, also one that only inserts: once his transaction commits, all who
+    listen learn that the space changed.
+    """
+    listening.notify_changed(connection, space_id)
+    retired = connection.execute(
         update(Embedding)
         .where(Embedding.space_id == space_id, Embedding.retired_at.is_(None), *which)
         .values(
@@ -149,7 +162,9 @@ def retire(connection: Connection, space_id: str, *which: ColumnElement[bool]) -
             vector=None,
             picture=None,
         )
+        .returning(Embedding.id)
     )
+    slices.forget(connection, list(retired.scalars()))
 
 
 def checked(vector: NDArray[np.float32], dimension: int) -> NDArray[np.float32]:
@@ -252,32 +267,40 @@ def changes(connection: Connection, *, space_id: str, after: int) -> Iterator[li
         ]
 
 
-def live_count(connection: Connection, *, space_id: str) -> int:
-    """How many live vectors a space holds."""
-    return connection.execute(
-        select(func.count()).where(Embedding.space_id == space_id, Embedding.vector.is_not(None))
-    ).scalar_one()
+def live_count(connection: Connection, *, space_id: str, upto: int = NEWEST) -> int:
+    """How many live vectors a space holds; of those up to a change."""
+    return connection.execute(select(func.count()).where(*_live(space_id, upto))).scalar_one()
 
 
-def live_ids(connection: Connection, *, space_id: str) -> NDArray[np.int64]:
-    """The ids of a space's live vectors, ascending."""
-    found = connection.execute(
-        select(Embedding.id).where(Embedding.space_id == space_id, Embedding.vector.is_not(None))
-    ).scalars()
+def _live(space_id: str, upto: int) -> tuple[ColumnElement[bool], ...]:
+    # the first two by an index that has no tombstones
+    of_space = (
+        Embedding.space_id == space_id,
+        Embedding.retired_at.is_(None),
+        Embedding.vector.is_not(None),
+    )
+    return of_space if upto == NEWEST else (*of_space, Embedding.change <= upto)
+
+
+def has_more(connection: Connection, *, space_id: str, than: int) -> bool:
+    """Whether a space holds more than so many live vectors; not all are counted."""
+    return _are_more(connection, than, *_live(space_id, NEWEST))
+
+
+def has_more_changes(connection: Connection, *, space_id: str, after: int, than: int) -> bool:
+    """Whether a space changed more than so many times after a watermark; not all are counted."""
+    return _are_more(connection, than, Embedding.space_id == space_id, Embedding.change > after)
+
+
+def _are_more(connection: Connection, than: int, *which: ColumnElement[bool]) -> bool:
+    some = select(literal(1)).select_from(Embedding).where(*which).limit(than + 1).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar_one() > than
+
+
+def live_ids(connection: Connection, *, space_id: str, upto: int = NEWEST) -> NDArray[np.int64]:
+    """The ids of a space's live vectors, ascending; of those up to a change."""
+    found = connection.execute(select(Embedding.id).where(*_live(space_id, upto))).scalars()
     return np.sort(np.fromiter(found, dtype=np.int64))
-
-
-def vectors_of(
-    connection: Connection, ids: NDArray[np.int64]
-) -> Iterator[tuple[list[int], list[NDArray[np.float32]]]]:
-    """Live vectors by id, with their ids, some ten thousand at a time."""
-    for at in range(0, len(ids), BATCH_ROWS):
-        rows = connection.execute(
-            select(Embedding.id, Embedding.vector)
-            .where(Embedding.id == func.any(ids[at : at + BATCH_ROWS].tolist()))
-            .where(Embedding.vector.is_not(None))
-        ).all()
-        yield [row.id for row in rows], [_vector(row.vector) for row in rows]
 
 
 def newest_change(connection: Connection, *, space_id: str) -> int:

@@ -6,7 +6,7 @@ memory beyond that file is what came since.
 
 import copy
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -16,22 +16,33 @@ from sqlalchemy.engine import Connection
 
 from storage import embeddings
 from storage.answer import SpaceSummary
+from storage.vector_stream import live_blocks
 from storage.vectors import base as bases
 from storage.vectors.approximate import Progress, quietly
 from storage.vectors.base import Base, SnapshotError
 from storage.vectors.choice import EXACT, Choice, Kind
+from storage.vectors.engine import Engine
 from storage.vectors.metric import Metric
-from storage.vectors.vector_set import Neighbour, VectorSet
+from storage.vectors.segment import Neighbour
+from storage.vectors.vector_set import VectorSet
 
-__all__ = ["Neighbour", "SnapshotError", "VectorIndex", "open_index"]
+__all__ = ["FarBehindError", "SnapshotError", "VectorIndex", "open_index"]
 
 log = logging.getLogger(__name__)
 
 SNAPSHOT_CHANGES = 100
 """A new snapshot is written after this many changes, or one in a hundred vectors."""
+INLINE_MOST = 50_000
+"""So many vectors are read into memory where there is no good snapshot: a second or two, and
+150 MB of 768 dimensions. With more a snapshot is written first, without holding them, and whoever
+asks meanwhile is answered from the database."""
 BUILD_CHANGES = 10_000
 """A graph or cells are built anew after this many, or one in fifty; until then what came is looked
 at row by row, which takes some milliseconds."""
+
+
+class FarBehindError(SnapshotError):
+    """A snapshot that is good, but so old that to write another is quicker than to catch up."""
 
 
 class VectorIndex:
@@ -67,6 +78,11 @@ class VectorIndex:
         index = cls.empty(space)
         index._take(index._base(path))
         return index
+
+    @property
+    def metric(self) -> Metric:
+        """Of the space."""
+        return self._set.metric
 
     @property
     def choice(self) -> Choice:
@@ -107,8 +123,8 @@ class VectorIndex:
                 return
             self._followed = written
             base = self._base(path)
-        except (FileNotFoundError, SnapshotError):
-            return  # the owner sees to it
+        except (OSError, SnapshotError):
+            return  # the owner sees to it, and all vectors are here
         if base.about.watermark > self.watermark:
             self._take(base)
         elif base.about.watermark >= self._saved:
@@ -141,6 +157,12 @@ class VectorIndex:
         made._set = self._set.exactly()
         return made
 
+    def searched_by(self, engine_of: Callable[[Base], Engine]) -> Self:
+        """The index as it now is, searched by another engine than the snapshot's."""
+        made = copy.copy(self)
+        made._set = self._set.searched_by(engine_of)
+        return made
+
     @property
     def count(self) -> int:
         """How many vectors the index holds."""
@@ -159,13 +181,31 @@ class VectorIndex:
         """The vectors of ``ids``, shape (len(ids), dimension); KeyError for an id not held."""
         return self._set.vectors(ids)
 
+    def held(
+        self, ids: Sequence[int] | NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Those of some ids that are held, ascending, and their vectors."""
+        return self._set.held(ids)
+
     def catch_up(self, connection: Connection) -> int:
-        """Takes in the space's changes since the watermark; returns how many there were."""
-        taken = 0
+        """Takes in the space's changes since the watermark; returns how many there were.
+
+        One thread at a time; any number may search meanwhile.
+        """
+        taken = 0 if self.watermark or self.count else self._take_live(connection)
         for batch in embeddings.changes(connection, space_id=self.space_id, after=self.watermark):
             self._apply(batch)
             taken += len(batch)
         return taken
+
+    def _take_live(self, connection: Connection) -> int:
+        """All that there is, which is quicker than how it came to be."""
+        newest = embeddings.newest_change(connection, space_id=self.space_id)
+        of = (self.space_id, self.dimension, self._set.metric)
+        for ids, vectors in live_blocks(connection, *of):
+            self._set.change(left=np.empty(0, np.int64), ids=ids, vectors=vectors)
+        self.watermark = newest
+        return self.count
 
     def _apply(self, batch: Sequence[embeddings.Change]) -> None:
         left = [change.id for change in batch if change.vector is None]
@@ -222,21 +262,61 @@ def forget(folder: Path, space_id: str) -> None:
         path.unlink(missing_ok=True)
 
 
-def open_index(connection: Connection, folder: Path, space: SpaceSummary) -> VectorIndex:
-    """The space's index, caught up; rebuilt from the database where no good snapshot is.
+def open_index(
+    connection: Connection, folder: Path, space: SpaceSummary, *, most: int = INLINE_MOST
+) -> VectorIndex | None:
+    """The space's index, caught up; where no good snapshot is, read from the database.
 
     For the index's one owner: a snapshot that cannot be trusted is set aside under another name.
+
+    Args:
+        connection: in a transaction.
+        folder: of snapshots.
+        space: whose index it is.
+        most: how many vectors are read into memory; where there are more the answer is None, and
+            a snapshot is to be written by ``storage.index_rebuild``.
     """
     path = snapshot_path(folder, space.id)
     bases.being_built(path).unlink(missing_ok=True)  # left by a process that was killed
     try:
-        index = _of_this_database(connection, VectorIndex.load(path, space))
+        return load_caught_up(connection, path, space, most=most)
     except FileNotFoundError:
-        index = VectorIndex.empty(space)
+        pass
+    except FarBehindError as fault:
+        log.info("the index snapshot is written anew: %s", fault)
     except SnapshotError as fault:
         kept = set_aside(path)
         log.warning("index snapshot set aside as %s and rebuilt: %s", kept.name, fault)
-        index = VectorIndex.empty(space)
+    return read_whole(connection, space, most=most)
+
+
+def load_caught_up(
+    connection: Connection, path: Path, space: SpaceSummary, *, most: int | None = INLINE_MOST
+) -> VectorIndex:
+    """The index from its snapshot, caught up.
+
+    Raises:
+        FarBehindError: more than ``most`` changes came since, if that is not None.
+        SnapshotError: the snapshot is altered, of another space, or ahead of the database.
+        FileNotFoundError: there is no snapshot.
+    """
+    index = _of_this_database(connection, VectorIndex.load(path, space))
+    since = index.watermark
+    if most is not None and embeddings.has_more_changes(
+        connection, space_id=space.id, after=since, than=most
+    ):
+        raise FarBehindError(f"more than {most} changes came since change {since}")
+    index.catch_up(connection)
+    return index
+
+
+def read_whole(
+    connection: Connection, space: SpaceSummary, *, most: int = INLINE_MOST
+) -> VectorIndex | None:
+    """The index without a snapshot, all in memory; None if there are more vectors than ``most``."""
+    if embeddings.has_more(connection, space_id=space.id, than=most):
+        return None
+    index = VectorIndex.empty(space)
     index.catch_up(connection)
     return index
 

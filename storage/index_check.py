@@ -9,12 +9,12 @@ from sqlalchemy.engine import Connection
 
 from storage import embeddings
 from storage.index import VectorIndex
-from storage.vectors.choice import Kind
+from storage.recall import recall
+from storage.stores.stored_index import StoredIndex
+from storage.vector_stream import live_blocks
+from storage.vectors.metric import VectorError
 
-QUERIES = 200
-"""Vectors that an engine is asked with, to see what it finds."""
-NEIGHBOURS = 10
-SEED = 0
+Checkable = VectorIndex | StoredIndex
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Checked:
         return float(1.0 - 0.05 ** (1.0 / self.compared)) if self.compared else 1.0
 
 
-def check(connection: Connection, index: VectorIndex, *, sample: int | None = None) -> Checked:
+def check(connection: Connection, index: Checkable, *, sample: int | None = None) -> Checked:
     """Compares an index that is caught up with the database.
 
     Args:
@@ -57,29 +57,20 @@ def check(connection: Connection, index: VectorIndex, *, sample: int | None = No
     ]
     both = np.intersect1d(live, held)
     if sample is not None and sample < len(both):
-        both = np.sort(np.random.default_rng(SEED).choice(both, sample, replace=False))
+        # other ones each time: who looks every night has seen most of them in a while
+        both = np.sort(np.random.default_rng().choice(both, sample, replace=False))
     faults += _that_differ(connection, index, both)
-    return Checked(faults, len(both), _recall(index))
+    return Checked(faults, len(both), recall(index))
 
 
-def _that_differ(
-    connection: Connection, index: VectorIndex, ids: NDArray[np.int64]
-) -> Iterator[str]:
-    for some, vectors in embeddings.vectors_of(connection, ids):
-        for key, vector, mine in zip(some, vectors, index.vectors(some), strict=True):
-            if not np.array_equal(vector, mine):
+def _that_differ(connection: Connection, index: Checkable, ids: NDArray[np.int64]) -> Iterator[str]:
+    of = (index.space_id, index.dimension, index.metric)
+    few = len(ids) < index.count // 4  # to look many up one by one would take longer
+    try:
+        for keys, vectors in live_blocks(connection, *of, among=ids if few else None):
+            chosen = np.isin(keys, ids, assume_unique=True)
+            mine = index.vectors(keys[chosen])
+            for key in keys[chosen][(vectors[chosen] != mine).any(axis=1)]:
                 yield f"embedding {key} differs between index and database"
-
-
-def _recall(index: VectorIndex) -> float | None:
-    if index.choice.kind is Kind.EXACT or not index.count:
-        return None
-    ids = index.ids()
-    asked = index.vectors(ids[:: max(1, len(ids) // QUERIES)][:QUERIES])
-    k = min(NEIGHBOURS + 1, len(ids))  # each finds itself
-    truth, found = index.exactly().search_each(asked, k), index.search_each(asked, k)
-    hits = sum(
-        sum(entry.distance <= nearest[-1].distance for entry in some)
-        for nearest, some in zip(truth, found, strict=True)
-    )
-    return (hits - len(asked)) / max(1, len(asked) * (k - 1))
+    except VectorError as fault:
+        yield f"the database holds what is no vector of the space: {fault}"

@@ -23,6 +23,14 @@ class UnreachableError(DatabaseError):
     """No server answers, or not yet: waiting may help."""
 
 
+class StoreError(UnreachableError):
+    """A store that cannot be used as it is; the message names it and the remedy.
+
+    It counts as an outage: whoever works waits, for all that may be wrong (no server, no right, no
+    extension, a collection that somebody dropped) can be set right while a node runs.
+    """
+
+
 OUTAGES = (DBAPIError, PoolTimeoutError, DatabaseError)
 """What a loop that waits for its database catches."""
 

@@ -14,8 +14,9 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import aliased
 
-from storage.index import Neighbour, VectorIndex
+from storage.searchable import Searchable
 from storage.tables import Embedding, Study
+from storage.vectors.segment import Neighbour
 
 K = 10
 MOST_IMAGES = 500
@@ -90,7 +91,7 @@ def _patient(study_id: int, patient_id: str, issuer: str) -> tuple[str, str] | i
 
 
 def nearest(
-    connection: Connection, index: VectorIndex, images: Sequence[Sampled], *, second: bool = False
+    connection: Connection, index: Searchable, images: Sequence[Sampled], *, second: bool = False
 ) -> Nearest:
     """The K nearest studies of other patients to each image, by the vectors of one space.
 
@@ -123,7 +124,7 @@ def _of_group(connection: Connection, space_id: str, group: str) -> NDArray[np.i
 
 def _nearest(
     connection: Connection,
-    index: VectorIndex,
+    index: Searchable,
     images: Sequence[tuple[int, Sampled]],
     among: NDArray[np.int64],
 ) -> Iterator[tuple[int, list[int]]]:

@@ -232,6 +232,14 @@ def tell(connection: Connection, space_id: str, change: Callable[[Progress], Non
         connection.execute(update(Space).where(Space.id == space_id).values(progress=told))
 
 
+def must_be_free(connection: Connection, space_id: str) -> None:
+    """Raises ValueError where a space answers, or is wanted; else it is neither to the end."""
+    alone(connection)
+    held = {entry.id for entry in (known_in_use(connection), wanted(connection)) if entry}
+    if space_id in held:
+        raise ValueError(f"space {space_id} is in use, or being filled")
+
+
 def remove(connection: Connection, space_id: str) -> bool:
     """Deletes some of what was embedded into a space; True once that, and the space, are gone.
 
@@ -240,10 +248,7 @@ def remove(connection: Connection, space_id: str) -> bool:
     Raises:
         ValueError: the space answers, or is wanted.
     """
-    alone(connection)
-    held = {entry.id for entry in (known_in_use(connection), wanted(connection)) if entry}
-    if space_id in held:
-        raise ValueError(f"space {space_id} is in use, or being filled")
+    must_be_free(connection, space_id)
     some = select(Embedding.id).where(Embedding.space_id == space_id).limit(REMOVED_AT_ONCE)
     if connection.execute(delete(Embedding).where(Embedding.id.in_(some))).rowcount:
         return False

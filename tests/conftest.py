@@ -84,6 +84,14 @@ def _make_database(server_url: str, name: str, template: str = "template1") -> s
     return make_url(server_url).set(database=name).render_as_string(hide_password=False)
 
 
+@pytest.fixture(scope="session")
+def bare_role(postgres: str) -> str:
+    """A role that may log in and nothing else; roles are the whole server's, not a database's."""
+    with as_administrator(postgres) as connection:
+        connection.execute(text("CREATE ROLE bare LOGIN"))
+    return "bare"
+
+
 @pytest.fixture
 def free_port() -> int:
     """A TCP port on which nothing listens."""

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from dicom_node.making import differences, make_again, make_encoder, maker_of, summary_of
 from dicom_node.settings import Settings
+from dicom_node.store_index import forget_store
 from encoders.declaration import OwnFile
 from encoders.registry import find
 from storage import changeover, spaces
@@ -177,8 +178,13 @@ def remove(engine: Engine, settings: Settings, space: KnownSpace) -> None:
 
     Raises:
         ChangeoverError: it answers, or is being filled.
+        StoreError: its vectors could not be taken out of the store, and nothing was deleted.
     """
     try:
+        with engine.begin() as connection:
+            spaces.must_be_free(connection, space.id)
+        if settings.index.is_store:  # first: who does not know the space finds nothing of it there
+            forget_store(engine, settings.index, space.summary)
         is_gone = False
         while not is_gone:
             with engine.begin() as connection:

@@ -23,9 +23,9 @@ from dicom_node.changeover.originals import LONGEST_PICTURE_SIDE, Originals
 from dicom_node.changeover.progress import ChangeoverProgress, Reasons
 from dicom_node.changeover.sources import Found, LackingError, Sources, WindowRules
 from dicom_node.faults import fault_of, together
-from dicom_node.identity import SOFTWARE_VERSION
 from dicom_node.making import differences, image_key, make_again, summary_of
 from dicom_node.settings import Settings
+from dicom_node.version import SOFTWARE_VERSION
 from encoders.checked import CheckedEncoder
 from encoders.declaration import Declaration
 from encoders.encoder import EncoderError, Prepared

@@ -12,13 +12,17 @@ from sqlalchemy.engine import Connection
 from dicom_node import asking
 from dicom_node.changeover.filling import Filling, Task
 from dicom_node.changeover.left_behind import may_be_left_behind, way_out
-from dicom_node.changeover.progress import ChangeoverProgress, tell_overlap
+from dicom_node.changeover.progress import ChangeoverProgress, in_words, tell_overlap
 from dicom_node.settings import Settings
+from dicom_node.store_index import StoreReader, fill_store
 from storage import changeover, embeddings, overlap, spaces
 from storage.changeover import Looked, Switch
-from storage.index import SnapshotError, open_index, snapshot_path
+from storage.index import INLINE_MOST, SnapshotError, open_index, snapshot_path
+from storage.index_rebuild import rebuild
+from storage.outages import StoreError
 from storage.overlap import Overlap
 from storage.spaces import KnownSpace
+from storage.vectors.approximate import quietly
 
 log = logging.getLogger(__name__)
 
@@ -102,13 +106,38 @@ class Finisher:
             newest = embeddings.newest_change(connection, space_id=space.id)
         if newest <= self._saved:
             return
+        if self._settings.index.is_store:
+            self._fill_store(newest)
+            return
         with self._engine.connect() as connection:
-            index = open_index(connection, self._settings.index_folder, space)
-        self._saved = index.watermark
+            index = open_index(connection, self._settings.index_folder, space, most=INLINE_MOST)
+        self._saved = newest if index is None else index.watermark
+        path = snapshot_path(self._settings.index_folder, space.id)
         try:
-            index.save(snapshot_path(self._settings.index_folder, space.id))
+            if index is None:
+                rebuild(self._engine, path, space)
+            else:
+                index.save(path)
         except (OSError, SnapshotError) as fault:
             log.warning("no snapshot of space %s was written: %s", space.id, fault)
+
+    def _fill_store(self, newest: int) -> None:
+        """What the store lacks is put in; all of it only where it lacks too much."""
+        space = self._task.wanted
+        reader = StoreReader(self._settings.index, space)
+        try:
+            with self._engine.connect() as connection:
+                reader.look(connection)
+            if reader.index is None:
+                fill_store(self._engine, self._settings.index, space, quietly)
+            else:
+                reader.index.save(self._engine)
+        except StoreError as fault:
+            log.warning("the store of space %s was not filled: %s", space.id, fault)
+        else:
+            self._saved = newest
+        finally:
+            reader.close()
 
     def _nobody_is_hindered(self, told: ChangeoverProgress) -> bool:
         """Whether every running node can make the encoder: one that cannot would work no more."""
@@ -143,23 +172,15 @@ def compare(engine: Engine, settings: Settings, task: Task) -> Overlap | None:
     with engine.connect() as connection:
         images = overlap.sample(connection, task.in_use.id, task.wanted.id)
         # one index in memory after the other
-        index = asking.read_only_index(connection, settings, task.in_use)
-        first = overlap.nearest(connection, index, images)
-        index = asking.read_only_index(connection, settings, task.wanted)
-        second = overlap.nearest(connection, index, images, second=True)
+        with asking.read_only_index(connection, settings, task.in_use) as index:
+            first = overlap.nearest(connection, index, images)
+        with asking.read_only_index(connection, settings, task.wanted) as index:
+            second = overlap.nearest(connection, index, images, second=True)
         found = overlap.compare(connection, images, first, second)
     if found is not None:
         tell_overlap(engine, task.wanted.id, found)
         log.info("the new space compared with the old: %s", in_words(found))
     return found
-
-
-def in_words(found: Overlap) -> str:
-    """An overlap for people."""
-    return (
-        f"of the {found.k} nearest studies {found.mean:.0%} are the same, mean of {found.images} "
-        f"images ({found.chance:.0%} would be by chance)"
-    )
 
 
 def switch(engine: Engine, task: Task, looked: Looked | None = None) -> Switch:

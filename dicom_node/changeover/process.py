@@ -9,6 +9,7 @@ import signal
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic
@@ -121,16 +122,14 @@ class Changeover:
         if wanted is None or task is None:
             self._let_go()
             return False
-        try:
-            if self._part is None:
-                forget_stale_snapshot(self._settings, wanted)
-            part = self._part_in(task)
-            wait(LOOK_S) if part is None else part.advance(wait)
-        except NotInUseError:
-            self._let_go()  # the next look says what is wanted now
-        except Exception:
-            self._let_go()  # a batch may be lost on the way: begin again with what is missing
-            raise
+        with ExitStack() as undo:
+            undo.callback(self._let_go)  # a batch may be lost: begin again with what is missing
+            with suppress(NotInUseError):  # the next look says what is wanted now
+                if self._part is None:
+                    forget_stale_snapshot(self._settings, wanted)
+                part = self._part_in(task)
+                wait(LOOK_S) if part is None else part.advance(wait)
+                undo.pop_all()
         return True
 
     def _part_in(self, task: Task) -> "_Part | None":

@@ -213,3 +213,11 @@ def waiting_reason(space: KnownSpace | None, node: str) -> str | None:
     """Why the worker of a node waits; None if it does not."""
     told: str | None = None if space is None else space.progress.get("waiting", {}).get(node)
     return told
+
+
+def in_words(found: Overlap) -> str:
+    """An overlap for people."""
+    return (
+        f"of the {found.k} nearest studies {found.mean:.0%} are the same, mean of {found.images} "
+        f"images ({found.chance:.0%} would be by chance)"
+    )

@@ -7,9 +7,8 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from dicom_node.changeover.finishing import in_words
 from dicom_node.changeover.left_behind import way_out
-from dicom_node.changeover.progress import ChangeoverProgress, Lack
+from dicom_node.changeover.progress import ChangeoverProgress, Lack, in_words
 from storage import embeddings, spaces
 from storage.spaces import KnownSpace
 

@@ -24,6 +24,7 @@ SECTIONS = (
     "encoder",
     "index",
     "search",
+    "volume",
     "report",
     "work",
 )
@@ -67,10 +68,18 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "encoder.kept_images_gb": "10^9 bytes of images kept for comparing by another encoder",
         "encoder.fetch_from": "where images come from that are needed again: a peer, or Orthanc",
         "encoder.orthanc_url": "the address of that Orthanc",
-        "index.engine": "how the nearest vectors are found: all looked at, a graph, or cells",
+        "index.engine": "how nearest vectors are found: all looked at, a graph, cells, or a store",
         "index.precision": "of what is looked at; distances are always those of the vectors",
+        "index.device": "the device that looks at all of them",
+        "index.store_search": "how a store searches: all looked at, or a graph",
+        "index.milvus_uri": "the address of Milvus, where that is the store",
+        "index.milvus_token": "what Milvus lets us in by",
+        "index.milvus_timeout_s": "seconds after which Milvus is taken not to answer",
         "search.k": "hits in an answer, at most",
         "search.level": "percentile that the best hit must reach for there to be an answer",
+        "volume.slices": "whether CT and MR are compared by a set of slices of each series, too",
+        "volume.at_most": "slices in such a set, at most",
+        "volume.rerank": "studies that are put in order by their sets, at most",
         "report.sop_class": "the SOP class that reports are made in",
         "report.picture": "whether a picture is made beside each report",
         "report.privacy": "whether reports name similar studies by UID, or by case number",
@@ -85,7 +94,7 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
 )
 """What each key sets, for a reader who does not have the settings file before him."""
 
-_MAY_HOLD_A_PASSWORD = frozenset({"encoder.orthanc_url"})
+_MAY_HOLD_A_PASSWORD = frozenset({"encoder.orthanc_url", "index.milvus_uri", "index.milvus_token"})
 
 
 def configuration(subject: Subject) -> Section:

@@ -17,11 +17,11 @@ from pydicom.uid import (
     EnhancedSRStorage,
 )
 
-from dicom_node.identity import SOFTWARE_VERSION
 from dicom_node.report.device import Device
 from dicom_node.report.documents import Documents, make_documents
 from dicom_node.report.filing import DocumentReference
 from dicom_node.settings import Settings
+from dicom_node.version import SOFTWARE_VERSION
 from storage.answer import Answer, Hit, ImageReference, Label, SpaceSummary, StudyRecord
 
 LABEL_SCHEME = "99EXAMPLE"

@@ -7,11 +7,8 @@ from dicom_node.conformance.configuration import configuration
 from dicom_node.conformance.initiation import initiation
 from dicom_node.conformance.markdown import Section, literal, paragraphs, table
 from dicom_node.conformance.subject import Subject, name_of, roles
-from dicom_node.identity import (
-    IMPLEMENTATION_CLASS_UID,
-    IMPLEMENTATION_VERSION_NAME,
-    SOFTWARE_VERSION,
-)
+from dicom_node.identity import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from dicom_node.version import SOFTWARE_VERSION
 
 _FLOW = """\
 ```

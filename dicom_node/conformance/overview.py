@@ -2,8 +2,8 @@
 
 from dicom_node.conformance.markdown import Section, bullets, paragraphs, table
 from dicom_node.conformance.subject import Subject, name_of, roles
-from dicom_node.identity import SOFTWARE_VERSION
 from dicom_node.sop_classes import STORAGE_COMMITMENT
+from dicom_node.version import SOFTWARE_VERSION
 
 _TERMS = (
     ("AE", "Application Entity: a program's end of a DICOM association"),

@@ -8,11 +8,11 @@ from dicom_node.conformance.networking import networking
 from dicom_node.conformance.overview import introduction, overview
 from dicom_node.conformance.security import character_sets, media, security
 from dicom_node.conformance.subject import Subject
-from dicom_node.identity import SOFTWARE_VERSION
 from dicom_node.scp import Contexts
 from dicom_node.serve import proved_syntaxes
 from dicom_node.settings import Settings
 from dicom_node.sop_classes import accepted_contexts
+from dicom_node.version import SOFTWARE_VERSION
 
 
 def statement(

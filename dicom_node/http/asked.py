@@ -1,8 +1,7 @@
-"""What a question over HTTP asks for: how many hits, and what they are narrowed to."""
+"""What a question over HTTP asks for: how many hits, narrowed to what, refined by which marks."""
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import date
 from http import HTTPStatus
 from typing import Any
@@ -10,7 +9,9 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from dicom_node.http.requests import is_uid
 from storage.filters import Filters
+from storage.search import Marks, Wish
 
 MOST_HITS = 100
 MOST_AGE = 999
@@ -18,6 +19,8 @@ MOST_AGE = 999
 MOST_VALUES = 50
 MOST_CHARACTERS = 256
 MOST_NAME_CHARACTERS = 64
+BY_FEEDBACK = "feedback"
+"""What ``refine`` takes: the marks that this reader gave to the study's hits."""
 SEXES = ("F", "M", "O")
 """PS3.3 C.2.2.3, Patient's Sex."""
 
@@ -29,18 +32,19 @@ one value of a name, as Orthanc does.
 """
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A question's parameters. ``k`` None: as many hits as the settings say."""
-
-    k: int | None
-    filters: Filters
+UIDS = ("also", "more", "less")
+"""Parameters that name studies, each of them any number of times, numbered or not as above."""
 
 
-def asked(request: Request, extra: Collection[str] = ()) -> Asked:
-    """The parameters of a question; ``extra`` names others that the path takes.
+def asked(request: Request, extra: Collection[str] = (), *, without: Collection[str] = ()) -> Wish:
+    """The parameters of a question.
 
     An empty value asks for nothing, as forms send it.
+
+    Args:
+        request: whose query they stand in.
+        extra: names others that the path takes.
+        without: names those that it does not take.
 
     Raises:
         HTTPException: 422, a parameter is unknown, malformed, given too often or contradicts
@@ -49,7 +53,7 @@ def asked(request: Request, extra: Collection[str] = ()) -> Asked:
     given: dict[str, list[str]] = {}
     for name, value in request.query_params.multi_items():
         given.setdefault(_unnumbered(name), []).extend([value] if value else [])
-    unknown = [name for name in given if name not in {*_READ, *extra}]
+    unknown = [name for name in given if name not in {*_READ, *extra} - {*without}]
     faults = [f"{_shown(name)}: no such parameter" for name in unknown[:MOST_VALUES]]
     found: dict[str, Any] = {}
     for name in given.keys() & _READ.keys():
@@ -61,13 +65,16 @@ def asked(request: Request, extra: Collection[str] = ()) -> Asked:
     faults += _contradictions(found)
     if faults:
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(sorted(faults)))
-    k = found.pop("k", None)
-    return Asked(k, Filters(**{SEVERAL.get(name, name): value for name, value in found.items()}))
+    more, less = found.pop("more", ()), found.pop("less", ())
+    marks = Marks(more, less, by_reader=bool(found.pop("refine", None)))
+    k, also = found.pop("k", None), found.pop("also", ())
+    filters = Filters(**{SEVERAL.get(name, name): value for name, value in found.items()})
+    return Wish(k, filters, also, marks)
 
 
 def _unnumbered(name: str) -> str:
     base, _, number = name.partition(".")
-    return base if base in SEVERAL and re.fullmatch("[0-9]{1,3}", number) else name
+    return base if base in {*SEVERAL, *UIDS} and re.fullmatch("[0-9]{1,3}", number) else name
 
 
 def _shown(name: str) -> str:
@@ -77,7 +84,8 @@ def _shown(name: str) -> str:
 
 def _contradictions(found: dict[str, Any]) -> list[str]:
     pairs = (("age_min", "age_max"), ("date_from", "date_to"))
-    return [
+    marks = [name for name in ("more", "less") if name in found and "refine" in found]
+    return [f"refine: takes the reader's marks, and {name} others" for name in marks] + [
         f"{low}: is more than {high}"
         for low, high in pairs
         if low in found and high in found and found[low] > found[high]
@@ -93,6 +101,20 @@ def _texts(values: Sequence[str]) -> tuple[str, ...]:
         if "\ufffd" in value:
             raise ValueError("is not UTF-8")
     return tuple(dict.fromkeys(values))
+
+
+def _uids(values: Sequence[str]) -> tuple[str, ...]:
+    found = _texts(values)
+    if not all(is_uid(value) for value in found):
+        raise ValueError("takes Study Instance UIDs")
+    return found
+
+
+def _refine(values: Sequence[str]) -> str:
+    text = _one(values)
+    if text != BY_FEEDBACK:
+        raise ValueError(f"takes {BY_FEEDBACK}")
+    return text
 
 
 def _one(values: Sequence[str]) -> str:
@@ -138,4 +160,5 @@ _READ: dict[str, Callable[[Sequence[str]], object]] = {
     "date_to": _day,
 }
 NAMES = tuple(_READ)
-"""The parameters of a question."""
+"""The parameters that narrow a question, and ``k``."""
+_READ |= {**dict.fromkeys(UIDS, _uids), "refine": _refine}

@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from storage.outages import OUTAGES, first_line, is_outage
+from storage.outages import OUTAGES, StoreError, first_line, is_outage
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Threads:
         """What ``work`` returns.
 
         Raises:
-            HTTPException: 503, the database does not answer, or not in time.
+            HTTPException: 503, the database or a store does not answer, or not in time.
         """
         loop = asyncio.get_running_loop()
         running = loop.run_in_executor(self._pool, partial(work, *args, **kwargs))
@@ -51,6 +51,9 @@ class Threads:
         except TimeoutError as fault:
             log.warning("%s over HTTP: no answer within %g s", self._name, self._patience_s)
             raise _unavailable("not done in time, and may be done yet: ask again later") from fault
+        except StoreError as fault:
+            log.warning("%s over HTTP: the store of vectors failed: %s", self._name, fault)
+            raise _unavailable("the store of vectors does not answer: ask again later") from fault
         except OUTAGES as fault:
             if not is_outage(fault):
                 raise

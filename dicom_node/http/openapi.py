@@ -5,7 +5,7 @@ from dicom_node.http.caller import MOST_USER_CHARACTERS, USER_HEADER
 from dicom_node.http.openapi_parts import Node, header, problems
 from dicom_node.http.openapi_paths import operations
 from dicom_node.http.openapi_schemas import schemas
-from dicom_node.identity import SOFTWARE_VERSION
+from dicom_node.version import SOFTWARE_VERSION
 
 TOKEN = "token"  # noqa: S105  (the name of the scheme)
 

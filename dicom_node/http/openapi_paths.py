@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 
 from dicom_node.http.access import FEEDBACK, PAGE, STATIC, STUDY
-from dicom_node.http.asked import MOST_AGE, MOST_CHARACTERS, MOST_HITS, MOST_VALUES, SEVERAL, SEXES
+from dicom_node.http.asked import (
+    BY_FEEDBACK,
+    MOST_AGE,
+    MOST_CHARACTERS,
+    MOST_HITS,
+    MOST_VALUES,
+    SEVERAL,
+    SEXES,
+    UIDS,
+)
 from dicom_node.http.images import MOST_FRAMES, PNG
 from dicom_node.http.labels import LABELS_PATH
 from dicom_node.http.openapi_parts import (
@@ -63,7 +72,7 @@ def _of_a_study() -> Mapping[tuple[str, str], Node]:
             _ok(found("The answer, which may hold no hit.", "Answer")),
             {"202": awaited("State")},
             problems(404, 409, 422),
-            parameters=_question(),
+            parameters=[*_question(), *_studies()],
         ),
         ("GET", f"{STUDY}/image.png"): _operation(
             "An image of the study as the encoder saw it: 8-bit gray, at most 512 px.",
@@ -171,10 +180,21 @@ def _question() -> list[Node]:
         "age_max": ("Years, this one included.", age),
         "date_from": ("Study Date, this day included.", day),
         "date_to": ("Study Date, this day included.", day),
+        "refine": ("By the marks of this reader; not with more or less.", {"enum": [BY_FEEDBACK]}),
     }
     return several + [
         query(name, says, schema, allowEmptyValue=True) for name, (says, schema) in one.items()
     ]
+
+
+def _studies() -> list[Node]:
+    says = {
+        "also": "Further studies to ask with: the best image of any counts.",
+        "more": "Studies to seek more like.",
+        "less": "Studies to seek less like; they are no hits.",
+    }
+    uids = {"type": "array", "items": _UID_TEXT, "maxItems": MOST_VALUES}
+    return [query(name, f"{says[name]} Study Instance UIDs.", uids) for name in UIDS]
 
 
 def _image() -> list[Node]:

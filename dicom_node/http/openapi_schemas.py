@@ -61,7 +61,7 @@ def _answers() -> Node:
         "LabelWord": an_object(word),
         "Labels": an_object(labels),
         "Hit": an_object(_hit()),
-        "Answer": an_object(_answer()),
+        "Answer": _with_wishes(an_object(_answer())),
     }
 
 
@@ -71,6 +71,7 @@ def _hit() -> Node:
         **_STUDY,
         "similarity": _NUMBER,
         "percentile": or_null(_NUMBER),
+        "slice_similarity": or_null(_NUMBER),
         "labels": _list("Label"),
         "modality": _TEXT,
         "body_part": or_null(_TEXT),
@@ -94,7 +95,19 @@ def _answer() -> Node:
         "priors_found": _WHOLE,
         "label_counts": {"type": "object", "additionalProperties": _WHOLE},
         "filters": _TEXTS,
+        "second_stage": or_null(
+            an_object({"slices": _WHOLE, "studies": _WHOLE, "with_slices": _WHOLE})
+        ),
     }
+
+
+def _with_wishes(answer: Node) -> Node:
+    """An answer with what is there only where it was asked for."""
+    uids = {"type": "array", "items": _TEXT}
+    names = ("more", "less", "left_out")
+    refined = {"by": {"enum": ["feedback", "request"]}, **dict.fromkeys(names, uids)}
+    answer["properties"] |= {"also": uids, "refined": an_object(refined)}
+    return answer
 
 
 def _reports() -> Node:

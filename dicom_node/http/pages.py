@@ -66,7 +66,7 @@ class _Source:
     def page(self, uid: str, asking: Asking, asked_by: str) -> AnswerPage | StatePage:
         """The answer, or why there is none."""
         try:
-            found = self.similar.ask(uid, asked_by=asked_by, k=asking.k, filters=asking.filters)
+            found = self.similar.ask(uid, asked_by=asked_by, wish=asking.wish)
             if isinstance(found, StudyState):
                 return states.not_indexed(found)
             return self._answered(found, asking, asked_by)

@@ -48,7 +48,8 @@ class Card:
 
     ``against`` is the query's image that it was compared with, and ``against_other`` says that
     this is not the one that stands for the query, ``against_alike`` that it is of the same kind.
-    ``below`` says of a hit that the archive does not call it similar.
+    ``below`` says of a hit that the archive does not call it similar. ``slices`` is the likeness
+    of the slices, empty where they were not compared.
     """
 
     shown: ShownStudy
@@ -60,6 +61,7 @@ class Card:
     percentile_says: str
     below: str
     cosine: str
+    slices: str
     labels: tuple[ShownLabel, ...]
     more_labels: tuple[ShownLabel, ...]
     verdict: Verdict | None
@@ -116,6 +118,7 @@ def _cards(
             percentile_says=words.percentile_says(hit.percentile),
             below=f"below the level ({level:g})" if words.is_below(hit, level) else "",
             cosine=f"{hit.similarity:.4f}",
+            slices="" if hit.slice_similarity is None else f"{hit.slice_similarity:.4f}",
             labels=labels[:MOST_LABELS],
             more_labels=labels[MOST_LABELS:],
             verdict=verdicts.get(uid),

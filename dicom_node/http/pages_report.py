@@ -57,6 +57,7 @@ class PageReports:
         differs = [
             *(["filters"] if asking.filters else []),
             *(["number of hits"] if asking.k not in {None, rules.search.k} else []),
+            *(["marks"] if asking.is_refined else []),
         ]
         return report_links(standing, differs, k=rules.search.k, send_to=rules.report.send_to)
 

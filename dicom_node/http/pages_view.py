@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from dicom_node.http import pages_links as links
 from dicom_node.http import pages_words as words
-from dicom_node.http.pages_asking import Asking
+from dicom_node.http.pages_asking import REFINED, Asking
 from dicom_node.http.pages_cards import Card, ShownStudy, hit_cards, prior_cards, shown
 from dicom_node.http.pages_filters import FilterForm, can_be_asked_for, filter_form
 from dicom_node.http.pages_report import ReportLinks
@@ -28,6 +28,20 @@ class LabelCount:
 
 
 @dataclass(frozen=True)
+class MarkLinks:
+    """The page's address refined by the reader's marks, and without them.
+
+    ``offered`` says whether there are marks to refine by, that this answer does not go by yet;
+    ``plain`` is empty where it goes by none. ``told`` says what it goes by.
+    """
+
+    refine: str
+    offered: bool
+    plain: str
+    told: str
+
+
+@dataclass(frozen=True)
 class AnswerPage:
     """The whole page. ``viewer`` is what its left half shows, None if that is closed."""
 
@@ -44,6 +58,7 @@ class AnswerPage:
     report: ReportLinks
     filters_json: str
     feedback: str
+    marks: MarkLinks
     viewer: str | None
 
 
@@ -84,7 +99,20 @@ def answer_page(
         report=report,
         filters_json=json.dumps(dict(answer.filters)),
         feedback=links.feedback(),
+        marks=_marks(answer, asking, verdicts),
         viewer=_left_half(answer, asking),
+    )
+
+
+def _marks(answer: Answer, asking: Asking, verdicts: Mapping[str, Verdict]) -> MarkLinks:
+    uid, filters = answer.query.study_instance_uid, links.filter_parameters(asking.filters)
+    plain = [*filters, *asking.kept_plain]
+    numbered = asking.has_viewer
+    return MarkLinks(
+        refine=links.page(uid, [*plain, REFINED], numbered=numbered),
+        offered=bool(verdicts) and not asking.is_refined,
+        plain=links.page(uid, plain, numbered=numbered) if asking.is_refined else "",
+        told=words.refined(answer),
     )
 
 

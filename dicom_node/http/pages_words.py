@@ -90,11 +90,35 @@ def account(answer: Answer) -> str:
         return "0 studies were searched: no comparable study of another patient fits the filters."
     if not answer.searched:
         return "0 studies were searched: the archive has no comparable study of another patient."
+    if not answer.hits and answer.refined is not None and answer.refined.less:
+        return f"{searched} searched; none that you did not mark down reaches {_level(answer)}."
     if not answer.hits:
         nearest = "nearest that fits the filters" if answer.filters else "nearest"
         return f"{searched} searched; not even the {nearest} reaches {_level(answer)}."
     returned = f"{answer.asked:,} asked for, {len(answer.hits):,} returned"
-    return f"{searched} searched, {returned}.{_how_many_below(answer)}"
+    return f"{searched} searched, {returned}.{_how_many_below(answer)}{_by_slices(answer)}"
+
+
+def refined(answer: Answer) -> str:
+    """By which of the reader's marks the hits are ordered; empty where they are not."""
+    by = answer.refined
+    if by is None:
+        return ""
+    unused = _count(len(by.left_out), "marked study", "marked studies")
+    rest = f" {unused} cannot be compared any more." if by.left_out else ""
+    if not by.more and not by.less:
+        return f"There are no marks of yours to order the hits by.{rest}"
+    more, less = (_count(len(uids), "study", "studies") for uids in (by.more, by.less))
+    left_out = " and left out" if by.less else ""
+    return f"Ordered by your marks: {more} to be more like, {less} to be less like{left_out}.{rest}"
+
+
+def _by_slices(answer: Answer) -> str:
+    stage = answer.second_stage
+    if stage is None or not stage.with_slices:
+        return ""
+    nearest = _count(stage.studies, "nearest study", "nearest studies")
+    return f" Of the {nearest} {stage.with_slices:,} are in the order of their slices' likeness."
 
 
 def _how_many_below(answer: Answer) -> str:

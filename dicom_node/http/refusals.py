@@ -10,7 +10,7 @@ from dicom_node.http.problems import problem
 from dicom_node.report.filing import ReportError
 from dicom_node.reporting import NoPictureError, UnknownPeerError, UnknownStudyError
 from storage.feedback import FeedbackError
-from storage.search import SearchError
+from storage.search import NoSuchStudyError, SearchError, WishError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -19,6 +19,8 @@ REFUSALS: dict[type[Exception], HTTPStatus] = {
     NoPictureError: HTTPStatus.NOT_FOUND,
     FeedbackError: HTTPStatus.NOT_FOUND,
     UnknownPeerError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    NoSuchStudyError: HTTPStatus.NOT_FOUND,
+    WishError: HTTPStatus.UNPROCESSABLE_ENTITY,
     SearchError: HTTPStatus.CONFLICT,
     ReportError: HTTPStatus.CONFLICT,
 }

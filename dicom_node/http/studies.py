@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from dicom_node.console import answer_json
 from dicom_node.http.access import STUDY
-from dicom_node.http.asked import Asked, asked
+from dicom_node.http.asked import asked
 from dicom_node.http.blocking import RETRY, Threads
 from dicom_node.http.caller import caller_of
 from dicom_node.http.disclosure import PRIVATE
@@ -23,6 +23,7 @@ from dicom_node.reporting import UnknownStudyError
 from dicom_node.similar import Similar
 from storage import studies
 from storage.answer import Answer
+from storage.search import Wish
 from storage.studies import StudyState
 
 log = logging.getLogger(__name__)
@@ -69,8 +70,8 @@ class _StudyDoor:
         told = answer_json(found) | {"filters": dict(found.filters)}
         return JSONResponse(told, headers=PRIVATE)
 
-    def _ask(self, uid: str, question: Asked, asked_by: str) -> Answer | StudyState:
-        return self._similar.ask(uid, asked_by=asked_by, k=question.k, filters=question.filters)
+    def _ask(self, uid: str, question: Wish, asked_by: str) -> Answer | StudyState:
+        return self._similar.ask(uid, asked_by=asked_by, wish=question)
 
     async def close(self, request: Request) -> Response:
         """POST that closes an open study."""

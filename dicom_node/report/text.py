@@ -8,7 +8,7 @@ NOTICE = "Found by an algorithm and not reviewed by a person; not for diagnosis.
 
 def summary(answer: Answer) -> str:
     """What was found, in plain English, for viewers that show nothing but text."""
-    parts = [_outcome(answer), _labels(answer), _priors(answer), NOTICE]
+    parts = [_outcome(answer), _order(answer), _labels(answer), _priors(answer), NOTICE]
     return " ".join(part for part in parts if part)
 
 
@@ -28,6 +28,7 @@ def parameters(answer: Answer) -> list[str]:
         "level": f"percentile {answer.level:g}",
         "filters": ", ".join(f"{key} {value}" for key, value in sorted(answer.filters.items())),
         "searched": answer.searched,
+        **_second_stage(answer),
     }
     return [f"{name}: {clean(str(value)) or 'none'}" for name, value in values.items()]
 
@@ -53,6 +54,25 @@ def _likeness(hit: Hit) -> str:
             f"at cosine similarity {hit.similarity:.3f}; the archive is too small for a percentile"
         )
     return f"at percentile {hit.percentile:.1f} (cosine similarity {hit.similarity:.3f})"
+
+
+def _order(answer: Answer) -> str:
+    """Said where the order is not that of the similarities beside the hits."""
+    stage = answer.second_stage
+    if stage is None or not stage.with_slices or not answer.hits:
+        return ""
+    return (
+        f"Of the {_count(stage.studies, 'nearest study', 'nearest studies')} "
+        f"{stage.with_slices:,} had slices to compare, and stand in the order of these."
+    )
+
+
+def _second_stage(answer: Answer) -> dict[str, str]:
+    stage = answer.second_stage
+    if stage is None:
+        return {}
+    told = f"{stage.slices} slices, {stage.with_slices} of {stage.studies} studies"
+    return {"late interaction": told}
 
 
 def _labels(answer: Answer) -> str:

@@ -10,8 +10,7 @@ from tqdm import tqdm
 
 from dicom_node.changeover import asked, telling
 from dicom_node.changeover.asked import Outcome
-from dicom_node.changeover.finishing import in_words
-from dicom_node.changeover.progress import ChangeoverProgress
+from dicom_node.changeover.progress import ChangeoverProgress, in_words
 from dicom_node.database import open_database
 from dicom_node.settings import Settings
 from dicom_node.verbs.parsing import verb

@@ -85,7 +85,7 @@ def run_encoders_convert(chosen: argparse.Namespace, _: Settings) -> int:
     return 0
 
 
-def add_encoder_verbs(verbs: Any) -> None:
+def add_verbs(verbs: Any) -> None:
     """Tells the parser of them."""
     encoders = verbs.add_parser(
         "encoders", help="The encoders: list, show, fetch, check, and changing over."

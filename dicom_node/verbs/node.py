@@ -1,23 +1,26 @@
 """The verbs of the node itself: run it, look at it, prove its index."""
 
 import argparse
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Engine
 from tqdm import tqdm
 
-from dicom_node import asking, scu
 from dicom_node.changeover.telling import space_text
 from dicom_node.database import open_database
-from dicom_node.serve import serve
 from dicom_node.settings import Settings
 from dicom_node.status import status_of, status_text
 from dicom_node.verbs.parsing import positive, verb
 from dicom_node.verbs.speech import could_not, put, put_json
 from storage import spaces
-from storage.index import VectorIndex, snapshot_path
-from storage.vectors.choice import EXACT, Choice
+from storage.answer import SpaceSummary
+from storage.index import snapshot_path
+from storage.index_rebuild import rebuild
+from storage.vectors.approximate import Progress
+from storage.vectors.choice import Choice
 
 if TYPE_CHECKING:
     from dicom_node.verification import Verified
@@ -28,13 +31,15 @@ MOST_TOLD = 20
 
 def run_serve(_: argparse.Namespace, settings: Settings) -> int:
     """Receiver, worker and delivery, until interrupted."""
+    from dicom_node.serve import serve  # noqa: PLC0415  (here and below: only this verb pays for it)
+
     serve(settings)
     return 0
 
 
 def run_demo(chosen: argparse.Namespace, _: Settings) -> int:
     """A node with a synthetic archive, ready to be asked."""
-    from dicom_node.demo import run_demo as demo  # noqa: PLC0415  (only the demo pays for it)
+    from dicom_node.demo import run_demo as demo  # noqa: PLC0415
 
     return demo(chosen.folder, chosen.count, once=chosen.once, say=put)
 
@@ -52,6 +57,8 @@ def run_status(chosen: argparse.Namespace, settings: Settings) -> int:
 
 def run_echo(chosen: argparse.Namespace, settings: Settings) -> int:
     """C-ECHO to a peer of the settings."""
+    from dicom_node import scu  # noqa: PLC0415
+
     peer = settings.peer_named(chosen.peer)
     if peer is None:
         known = ", ".join(entry.name for entry in settings.peers) or "none"
@@ -77,11 +84,16 @@ def run_verify(chosen: argparse.Namespace, settings: Settings) -> int:
     faults = sum(len(verified.checked.faults) for verified in found)
     if faults:
         return could_not(f"{faults} differences; `likeness reindex` rebuilds the index")
+    if any(verified.unproved for verified in found):
+        return could_not("nothing is proved of an index that is not there; ask again later")
     return 0
 
 
 def _told(verified: "Verified") -> Iterator[str]:
     checked = verified.checked
+    if verified.unproved:
+        yield verified.unproved
+        return
     yield from checked.faults[:MOST_TOLD]
     if len(checked.faults) > MOST_TOLD:
         yield f"and {len(checked.faults) - MOST_TOLD} differences more"
@@ -90,13 +102,20 @@ def _told(verified: "Verified") -> Iterator[str]:
         if checked.compared < verified.count:
             yield (
                 f"compared were all ids, and {checked.compared} of the vectors, chosen at random: "
-                f"with 95 % confidence fewer than {checked.most_that_differ:.2%} differ"
+                f"with 95 % confidence fewer than {at_most(verified.most_that_differ)} differ"
             )
     if checked.recall is not None:
         yield (
             f"engine {verified.engine} finds {checked.recall:.2%} of the ten nearest that exact "
             "search finds, measured with vectors of the index"
         )
+
+
+def at_most(share: float) -> str:
+    """A share as a percentage of two digits that is not below it."""
+    percent = 100 * share
+    digits = max(0, 1 - math.floor(math.log10(percent)))
+    return f"{math.ceil(percent * 10**digits) / 10**digits:.{digits}f} %"
 
 
 def _as_json(verified: "Verified") -> dict[str, object]:
@@ -106,33 +125,59 @@ def _as_json(verified: "Verified") -> dict[str, object]:
         "vectors": verified.count,
         "engine": verified.engine,
         "compared": verified.checked.compared,
+        "most_that_differ": verified.most_that_differ,
         "recall": verified.checked.recall,
         "faults": verified.checked.faults,
+        **({"unproved": verified.unproved} if verified.unproved else {}),
     }
 
 
 def run_reindex(_: argparse.Namespace, settings: Settings) -> int:
     """Builds the index anew from the database: of the space in use, and of others that have one."""
+    from dicom_node import asking  # noqa: PLC0415
+
     with open_database(settings) as engine, engine.connect() as connection:
         used = asking.space_in_use(connection)
         for entry in spaces.known(connection):
             space = entry.summary
             path = snapshot_path(settings.index_folder, space.id)
-            if space == used or path.exists():
-                index = VectorIndex.empty(space)
-                index.catch_up(connection)
-                _build(index, path, settings.index.choice)
-                put(f"index of space {space.id} rebuilt: {index.count} vectors")
+            if settings.index.is_store and (space == used or entry.wanted_since is not None):
+                count = _fill(engine, settings, space)
+                put(f"store of space {space.id} filled: {count} vectors")
+            elif not settings.index.is_store and (space == used or path.exists()):
+                count = _rebuild(engine, path, space, settings.index.choice)
+                put(f"index of space {space.id} rebuilt: {count} vectors")
     return 0
 
 
-def _build(index: VectorIndex, path: Path, choice: Choice) -> None:
-    quick = choice == EXACT
-    with tqdm(total=index.count, unit="vector", desc="building", disable=quick or None) as bar:
-        index.save(path, choice, lambda done, _: bar.update(done - bar.n))
+def _fill(engine: Engine, settings: Settings, space: SpaceSummary) -> int:
+    from dicom_node.store_index import fill_store  # noqa: PLC0415  (most sites have none)
+
+    with _bar("filling") as filling:
+        return fill_store(engine, settings.index, space, _onto(filling))
 
 
-def add_node_verbs(verbs: Any) -> None:
+def _rebuild(engine: Engine, path: Path, space: SpaceSummary, choice: Choice) -> int:
+    with _bar("reading") as reading, _bar("building") as building:
+        return rebuild(
+            engine, path, space, choice, reading=_onto(reading), building=_onto(building)
+        )
+
+
+def _bar(what: str) -> "tqdm[Any]":
+    """Seen on a terminal, once there is something to tell."""
+    return tqdm(unit="vector", desc=what, disable=None, delay=1.0)
+
+
+def _onto(bar: "tqdm[Any]") -> Progress:
+    def tell(done: int, of: int) -> None:
+        bar.total = of
+        bar.update(done - bar.n)
+
+    return tell
+
+
+def add_verbs(verbs: Any) -> None:
     """Tells the parser of them."""
     verb(verbs, "serve", run_serve)
     demo = verb(verbs, "demo", run_demo)

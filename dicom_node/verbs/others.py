@@ -34,7 +34,7 @@ def run_labels_import(chosen: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def add_other_verbs(verbs: Any) -> None:
+def add_verbs(verbs: Any) -> None:
     """Tells the parser of them."""
     conformance = verb(verbs, "conformance", run_conformance)
     conformance.add_argument("-o", "--output", type=Path, metavar="FILE")

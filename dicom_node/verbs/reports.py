@@ -98,7 +98,7 @@ def run_case(chosen: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def add_report_verbs(verbs: Any) -> None:
+def add_verbs(verbs: Any) -> None:
     """Tells the parser of them."""
     report = verb(verbs, "report", run_report)
     report.add_argument("study", metavar="STUDY_UID")

@@ -6,12 +6,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from dicom_node import asking
-from dicom_node.console import answer_json, answer_text
 from dicom_node.database import open_database
-from dicom_node.header_reader import HeaderReader
 from dicom_node.identity import device_uid
-from dicom_node.ingest import Ingest, files_under
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool
 from dicom_node.verbs.parsing import positive, verb
@@ -21,6 +17,9 @@ from storage import sends, studies
 
 def run_ingest(chosen: argparse.Namespace, settings: Settings) -> int:
     """Files and folders into the archive."""
+    from dicom_node.header_reader import HeaderReader  # noqa: PLC0415  (only this verb pays for it)
+    from dicom_node.ingest import Ingest, files_under  # noqa: PLC0415
+
     node = device_uid(settings.data_folder)
     with open_database(settings) as engine, HeaderReader() as headers:
         ingest = Ingest(engine, Spool(settings.data_folder), headers, node=node)
@@ -35,14 +34,15 @@ def run_ingest(chosen: argparse.Namespace, settings: Settings) -> int:
 
 
 def run_search(chosen: argparse.Namespace, settings: Settings) -> int:
-    """The studies most like one of the archive, or like a file."""
-    k = chosen.k or settings.search.k
+    """The studies most like one or several of the archive, or like files."""
+    from dicom_node import questions  # noqa: PLC0415  (as above)
+    from dicom_node.console import answer_json, answer_text  # noqa: PLC0415
+    from storage.search import Marks, Wish  # noqa: PLC0415
+
+    marks = Marks(tuple(dict.fromkeys(chosen.more)), tuple(dict.fromkeys(chosen.less)))
+    wish = Wish(k=chosen.k, marks=marks)
     with open_database(settings) as engine:
-        path = Path(chosen.question)
-        if path.exists():
-            found = asking.ask_with_file(engine, settings, path, k=k, asked_by="cli")
-        else:
-            found = asking.ask_by_uid(engine, settings, chosen.question, k=k, asked_by="cli")
+        found = questions.ask(engine, settings, chosen.question, wish=wish, asked_by="cli")
     if chosen.json:
         put_json(answer_json(found))
     else:
@@ -95,13 +95,19 @@ def run_retry(chosen: argparse.Namespace, settings: Settings) -> int:
     return 0 if again or unsent else 1
 
 
-def add_study_verbs(verbs: Any) -> None:
+def add_verbs(verbs: Any) -> None:
     """Tells the parser of them."""
     ingest = verb(verbs, "ingest", run_ingest)
     ingest.add_argument("paths", type=Path, nargs="+", metavar="PATH")
     search = verb(verbs, "search", run_search)
-    search.add_argument("question", metavar="STUDY_UID|FILE")
+    search.add_argument(
+        "question", nargs="+", metavar="STUDY_UID|FILE", help="several are asked with together"
+    )
     search.add_argument("-k", type=positive, help="how many hits at most")
+    for name, what in (("--more", "a study to seek more like"), ("--less", "and less like")):
+        search.add_argument(
+            name, action="append", default=[], metavar="STUDY_UID", help=f"{what}; repeatable"
+        )
     search.add_argument("--json", action="store_true")
     verb(verbs, "close", run_close).add_argument("study", metavar="STUDY_UID")
     verb(verbs, "failed", run_failed).add_argument("--json", action="store_true")

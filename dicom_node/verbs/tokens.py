@@ -99,7 +99,7 @@ def _days(text: str) -> int:
     return days
 
 
-def add_token_verbs(verbs: Any) -> None:
+def add_verbs(verbs: Any) -> None:
     """``likeness token create|list|revoke``."""
     actions = verbs.add_parser(
         "token", help="Access tokens of the HTTP service: create, list, revoke."

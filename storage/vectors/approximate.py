@@ -2,9 +2,14 @@
 
 What they shortlist is measured with the rows themselves, so that a distance is never a coarse one,
 and only whether a row is found at all depends on the engine. How many are found is measured when
-an engine is built, with rows of its own, and its parameters are raised until that suffices.
+an engine is built, with rows that it does not hold yet, and its parameters are raised until that
+suffices; where it never does, it must not be used.
+
+An engine is only ever asked for the nearest of all rows. A filter would lead it astray: most of
+what a graph or cells pass on the way may be left out by it, and what is left may lie elsewhere.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,17 +18,18 @@ from numpy.typing import NDArray
 
 from storage.vectors.choice import Choice, Kind, Precision
 from storage.vectors.engine import NO_ROW, UNKNOWN, Rows, Shortlist
-from storage.vectors.flat import FlatEngine, faiss_metric, reader_of, selector
+from storage.vectors.flat import FlatEngine, faiss_metric, reader_of
 from storage.vectors.metric import Metric, Vectors
 from storage.vectors.sections import Bytes
 from storage.vectors.untyped import faiss
 
 TARGET_RECALL = 0.995
 """Of recall@10, measured when an engine is built; 0.99 is promised."""
-FILTERED_SHARE = 0.8
-"""With fewer rows to choose from, all of them are looked at: graphs and cells lose them."""
-COARSE_FACTOR = 4
-"""How many times k is shortlisted from coarse forms."""
+PROMISED_RECALL = 0.99
+MOST_WIDENED = 2048
+"""Where so many rows leave fewer than k that have not left, all rows are looked at."""
+MOST_BREADTH = 4096
+MOST_FACTOR = 64
 SAMPLE = 256
 """Rows that an engine is measured with."""
 NEIGHBOURS = 10
@@ -57,54 +63,89 @@ class Tuned:
 
     Attributes:
         breadth: of its search: efSearch of a graph, cells that are looked into (nprobe).
+        factor: how many times k is shortlisted; more than 1 from coarse forms.
         recall: recall@10 against exact search, of rows that it did not hold yet.
     """
 
     breadth: int
+    factor: int
     recall: float
 
 
+class _Index:
+    """A FAISS index of some kind, searched as widely as is asked for."""
+
+    def __init__(self, index: Any, kind: Kind) -> None:
+        self.faiss = index
+        self._kind = kind
+        self._usual = {1: self._searching(1)}
+
+    def nearest(self, queries: Vectors, k: int, breadth: int) -> NDArray[np.int64]:
+        """Rows that are probably nearest to each query, shape (queries, k)."""
+        wide = max(breadth, k) if self._kind is Kind.HNSW else breadth
+        options = self._usual.get(wide)
+        if options is None:
+            options = self._searching(wide)
+            self._usual = {wide: options}
+        rows: NDArray[np.int64]
+        _, rows = self.faiss.search(queries, k, params=options)
+        return rows
+
+    def _searching(self, breadth: int) -> Any:
+        if self._kind is Kind.HNSW:
+            return faiss.SearchParametersHNSW(efSearch=breadth)
+        if self._kind is Kind.IVF:
+            return faiss.SearchParametersIVF(nprobe=breadth)
+        return faiss.SearchParameters()
+
+
 class ApproximateEngine:
-    """Shortlists by a FAISS index; where that is no use, by exact search.
+    """Shortlists by a FAISS index; where too much of that has left, by exact search.
 
     Args:
         index: FAISS's, of the same rows in the same order; what it looks into must outlive us.
         choice: what it is.
-        breadth: of a search.
+        tuned: how widely it is searched.
         exact: searches the rows themselves.
     """
 
-    def __init__(self, index: Any, choice: Choice, breadth: int, exact: FlatEngine) -> None:
-        self._index = index
-        self._choice = choice
-        self._breadth = breadth
+    def __init__(self, index: Any, choice: Choice, tuned: Tuned, exact: FlatEngine) -> None:
+        self._index = _Index(index, choice.kind)
+        self._tuned = tuned
         self._exact = exact
-        self._factor = 1 if choice.precision is Precision.FP32 else COARSE_FACTOR
 
     def shortlist(self, queries: Vectors, k: int, only: Rows | None) -> Shortlist:
-        """See ``Engine``."""
-        of = int(self._index.ntotal)
-        allowed = of if only is None else only.count
-        if self._choice.kind is not Kind.EXACT and allowed < FILTERED_SHARE * of:
-            return self._exact.shortlist(queries, k, only)
-        wanted = min(self._factor * k, allowed)
-        _, rows = self._index.search(queries, wanted, params=self._searching(wanted, only))
-        if (rows[:, :k] == NO_ROW).any():  # k there are
-            return self._exact.shortlist(queries, k, only)
-        return Shortlist(rows, np.full(len(queries), UNKNOWN))
+        """See ``Engine``; ``only`` are the rows that have not left, not a filter."""
+        of = int(self._index.faiss.ntotal)
+        least = k if only is None else min(k, only.count)
+        wanted, breadth = min(self._tuned.factor * k, of), self._tuned.breadth
+        parts: list[tuple[NDArray[np.intp], Shortlist]] = []
+        open_ = np.arange(len(queries))
+        while len(open_):
+            if wanted > MOST_WIDENED:
+                parts.append((open_, self._exact.shortlist(queries[open_], k, only)))
+                break
+            rows = self._index.nearest(queries[open_], wanted, breadth)
+            if only is not None:
+                rows = np.where(only.has(rows), rows, NO_ROW)
+            enough = (rows != NO_ROW).sum(axis=1) >= least
+            parts.append((open_[enough], Shortlist(rows[enough], _unknown(open_[enough]))))
+            open_ = open_[~enough]
+            wanted, breadth = min(4 * wanted, max(of, MOST_WIDENED + 1)), 4 * breadth
+        return parts[0][1] if len(parts) == 1 else _together(parts, len(queries))
 
-    def _searching(self, wanted: int, only: Rows | None) -> Any:
-        made = {
-            Kind.EXACT: faiss.SearchParameters,
-            Kind.HNSW: faiss.SearchParametersHNSW,
-            Kind.IVF: faiss.SearchParametersIVF,
-        }[self._choice.kind]
-        options: dict[str, Any] = {} if only is None else {"sel": selector(only)}
-        if self._choice.kind is Kind.HNSW:
-            options["efSearch"] = max(self._breadth, wanted)
-        if self._choice.kind is Kind.IVF:
-            options["nprobe"] = self._breadth
-        return made(**options)
+
+def _unknown(queries: NDArray[np.intp]) -> NDArray[np.float64]:
+    return np.full(len(queries), UNKNOWN)
+
+
+def _together(parts: Sequence[tuple[NDArray[np.intp], Shortlist]], count: int) -> Shortlist:
+    width = max(short.rows.shape[1] for _, short in parts)
+    rows, bounds = np.full((count, width), NO_ROW, np.int64), np.full(count, UNKNOWN)
+    for numbers, short in parts:
+        rows[numbers, : short.rows.shape[1]] = short.rows
+        bounds[numbers] = short.bounds
+    return Shortlist(rows, bounds)
 
 
 def build(
@@ -122,20 +163,20 @@ def build(
     index = _empty(choice, rows, metric)
     known = len(rows) - min(SAMPLE, len(rows) // 10)
     _add(index, rows[:known], progress, of=len(rows))
-    tuned = _tune(index, choice, rows, known, metric, exact)
+    tuned = _tuned(index, choice, rows, known, metric, exact)
     _add(index, rows[known:], progress, of=len(rows))
     flags = faiss.IO_FLAG_SKIP_STORAGE if _is_bare_graph(choice) else 0
     return tuned, faiss.serialize_index(index, flags)
 
 
-def opened(choice: Choice, breadth: int, file: Bytes, exact: FlatEngine) -> ApproximateEngine:
+def opened(choice: Choice, tuned: Tuned, file: Bytes, exact: FlatEngine) -> ApproximateEngine:
     """The engine that ``build`` built; it looks into ``file``, which must outlive it."""
     if not _is_bare_graph(choice):
-        return ApproximateEngine(faiss.read_index(reader_of(file)), choice, breadth, exact)
+        return ApproximateEngine(faiss.read_index(reader_of(file)), choice, tuned, exact)
     index = faiss.read_index(reader_of(file), faiss.IO_FLAG_SKIP_STORAGE)
     index.storage = exact.faiss
     index.own_fields = False
-    return ApproximateEngine(index, choice, breadth, exact)
+    return ApproximateEngine(index, choice, tuned, exact)
 
 
 def _is_bare_graph(choice: Choice) -> bool:
@@ -177,24 +218,45 @@ def _add(index: Any, rows: Vectors, progress: Progress, *, of: int) -> None:
         progress(int(index.ntotal), of)
 
 
-def _tune(
+def _tuned(
     index: Any, choice: Choice, rows: Vectors, known: int, metric: Metric, exact: FlatEngine
 ) -> Tuned:
     """Widens the search until it finds what exact search finds, of rows not in the index yet."""
     queries = np.ascontiguousarray(rows[known:])
     k = min(NEIGHBOURS, known)
+    first = Tuned(FIRST_BREADTH if choice.kind is Kind.HNSW else 1, 1, 1.0)
     if not len(queries):
-        return Tuned(FIRST_BREADTH, 1.0)
-    first = Rows.where(np.arange(len(rows)) < known)
-    truth = exact.shortlist(queries, k, first).rows
-    limit = known if choice.kind is Kind.HNSW else getattr(index, "nlist", 1)
-    breadth = min(FIRST_BREADTH if choice.kind is Kind.HNSW else 1, limit)
-    while True:
-        found = ApproximateEngine(index, choice, breadth, exact).shortlist(queries, k, None).rows
-        recall = _recall(queries, rows, truth, found, metric)
-        if recall >= TARGET_RECALL or breadth >= limit:
-            return Tuned(breadth, recall)
-        breadth = min(2 * breadth, limit)
+        return first
+    truth = exact.shortlist(queries, k, Rows.where(np.arange(len(rows)) < known)).rows
+    searched = _Index(index, choice.kind)
+
+    def measured(breadth: int, factor: int) -> Tuned:
+        found = searched.nearest(queries, min(factor * k, known), breadth)
+        return Tuned(breadth, factor, _recall(queries, rows, truth, found, metric))
+
+    tuned = measured(first.breadth, first.factor)
+    while tuned.recall < TARGET_RECALL:
+        ways = _wider(tuned, choice, index, known)
+        if not ways:
+            break
+        tuned = max((measured(*way) for way in ways), key=lambda entry: entry.recall)
+    return tuned
+
+
+def _wider(tuned: Tuned, choice: Choice, index: Any, known: int) -> list[tuple[int, int]]:
+    """In which ways a search can be widened: its breadth and its factor then."""
+    limits = {
+        Kind.EXACT: 1,
+        Kind.HNSW: min(MOST_BREADTH, known),
+        Kind.IVF: getattr(index, "nlist", 1),
+    }
+    limit = limits[choice.kind]
+    ways = []
+    if tuned.breadth < limit:
+        ways.append((min(2 * tuned.breadth, limit), tuned.factor))
+    if choice.precision is not Precision.FP32 and tuned.factor < MOST_FACTOR:
+        ways.append((tuned.breadth, 2 * tuned.factor))
+    return ways
 
 
 def _recall(
@@ -208,5 +270,6 @@ def _recall(
     hits = 0
     for query, nearest, others in zip(queries, truth, found, strict=True):
         farthest = metric.distances(query, rows[nearest]).max()
-        hits += min(len(nearest), int((metric.distances(query, rows[others]) <= farthest).sum()))
+        there = rows[others[others != NO_ROW]]
+        hits += min(len(nearest), int((metric.distances(query, there) <= farthest).sum()))
     return hits / truth.size

@@ -1,5 +1,6 @@
 """The part of an index that never changes: rows by id in a mapped file, and what finds them."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -8,13 +9,16 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from storage.durable import sync_folder
 from storage.vectors import sections
-from storage.vectors.approximate import Progress, Tuned, build, opened, quietly
+from storage.vectors.approximate import PROMISED_RECALL, Progress, Tuned, build, opened, quietly
 from storage.vectors.choice import EXACT, Choice
 from storage.vectors.engine import Engine
 from storage.vectors.flat import FlatEngine, flat_head
 from storage.vectors.metric import Metric, Vectors
 from storage.vectors.sections import Bytes, SectionsError
+
+log = logging.getLogger(__name__)
 
 FORMAT = "likeness-index-2"
 _FIRST_ROW = 64
@@ -94,7 +98,7 @@ def write(
     rows: Iterable[Vectors],
     progress: Progress = quietly,
 ) -> None:
-    """Writes a base with the engine that ``about`` chooses.
+    """Writes a base with the engine that ``about`` chooses; exact where that finds too few.
 
     Args:
         path: of the file.
@@ -115,6 +119,17 @@ def write(
         _write(plain, replace(about, choice=EXACT), ids, rows, {})
         base = load(plain)
         tuned, file = build(about.choice, base.rows, about.metric, base.exact, progress)
+        if tuned.recall < PROMISED_RECALL:
+            log.error(
+                "index %s finds only %.1f %% of the ten nearest vectors of this archive at its "
+                "widest: exact search is used; set index.engine = 'exact', or another precision",
+                about.choice,
+                100 * tuned.recall,
+            )
+            plain.replace(path)
+            sync_folder(path.parent)
+            return
+        log.info("index %s built: %s", about.choice, tuned)
         _write(path, replace(about, tuned=tuned), ids, [base.rows], {"engine": [file]})
     finally:
         plain.unlink(missing_ok=True)
@@ -163,5 +178,5 @@ def _base(about: About, parts: Mapping[str, Bytes]) -> Base:
     exact = FlatEngine(parts["rows"][_FIRST_ROW - head :], rows, about.metric)
     if about.tuned is None:
         return Base(about, ids, rows, exact, exact)
-    engine = opened(about.choice, about.tuned.breadth, parts["engine"], exact)
+    engine = opened(about.choice, about.tuned, parts["engine"], exact)
     return Base(about, ids, rows, exact, engine)

@@ -33,6 +33,13 @@ class Rows:
         bits = np.packbits(chosen, bitorder="little")
         return cls(bits, int(np.count_nonzero(chosen)), len(chosen))
 
+    def has(self, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of some rows are among them; ``NO_ROW`` never is. Any shape."""
+        known = np.maximum(numbers, 0)
+        set_ = (self.bits[known >> 3] >> (known & 7).astype(np.uint8)) & 1
+        found: NDArray[np.bool_] = (set_ == 1) & (numbers >= 0)
+        return found
+
     def numbers(self) -> NDArray[np.intp]:
         """The rows' numbers, ascending."""
         return np.flatnonzero(np.unpackbits(self.bits, count=self.of, bitorder="little"))

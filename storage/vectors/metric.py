@@ -64,10 +64,11 @@ class Metric(StrEnum):
             )
         if self is Metric.HAMMING:
             return np.ascontiguousarray(vectors)
-        if not np.isfinite(vectors).all():
+        # squares of single precision do not overflow in double: NaN and infinity stay what they are
+        lengths = np.sqrt(np.vecdot(vectors, vectors, dtype=np.float64))
+        if not np.isfinite(lengths).all():
             raise VectorError("a vector holds NaN or infinity")
         if self is Metric.COSINE:
-            lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
             wrong = np.abs(lengths - 1.0) > UNIT_SLACK
             if wrong.any():
                 raise VectorError(
@@ -88,10 +89,10 @@ class Metric(StrEnum):
         if self is Metric.HAMMING:
             found = np.bitwise_count(others ^ query).sum(axis=1, dtype=np.float64)
             return found
-        one, many = query.astype(np.float64), others.astype(np.float64)
         if self is Metric.L2:
-            found = np.sqrt(np.square(many - one).sum(axis=1))
+            apart = others.astype(np.float64) - query.astype(np.float64)
+            found = np.sqrt(np.vecdot(apart, apart))
             return found
-        products: NDArray[np.float64] = (many * one).sum(axis=1)  # BLAS sums as its blocks fall
-        found = np.negative(products)
+        # row by row: a matrix's product would sum as its blocks fall
+        found = np.negative(np.vecdot(others, query, dtype=np.float64))
         return 1.0 + found if self is Metric.COSINE else found

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,13 @@ MARGIN = 16
 """Rows that an engine is asked for beyond k: mostly that settles what rounding leaves open."""
 MOST_WIDENED = 4096
 """Where so many rows leave it open, very many are as far apart, and all are looked at."""
+
+
+class Neighbour(NamedTuple):
+    """An answer: a vector's id, and its distance by the metric, in double precision."""
+
+    key: int
+    distance: float
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,20 @@ class Candidates:
     def first(self, k: int) -> Self:
         """The k nearest of them."""
         order = np.lexsort((self.keys, self.distances))[:k]
-        return replace(self, keys=self.keys[order], distances=self.distances[order])
+        return type(self)(self.keys[order], self.distances[order])
+
+    def joined(self, others: Self) -> Self:
+        """Both together, in no order."""
+        keys = np.concatenate([self.keys, others.keys])
+        return type(self)(keys, np.concatenate([self.distances, others.distances]))
+
+    def neighbours(self) -> list[Neighbour]:
+        """As answers, in their order."""
+        return list(map(Neighbour, self.keys.tolist(), self.distances.tolist()))
+
+    def settles(self, k: int, bound: float) -> bool:
+        """Whether the k nearest are certainly here, if what is not is at least so far away."""
+        return len(self.distances) >= k and np.partition(self.distances, k - 1)[k - 1] < bound
 
 
 @dataclass(frozen=True)
@@ -47,6 +67,7 @@ class Segment:
         metric: of the distance.
         engine: searches the rows.
         live: False where a vector left, shape (rows,); None while none did.
+        exact: searches the rows behind a filter, where ``engine`` may miss some.
     """
 
     ids: Ids
@@ -54,6 +75,7 @@ class Segment:
     metric: Metric
     engine: Engine
     live: NDArray[np.bool_] | None = None
+    exact: Engine | None = None
 
     @cached_property
     def count(self) -> int:
@@ -93,6 +115,7 @@ class Segment:
             k: at least 1.
             among: the ids of those that may be found; None for all.
         """
+        engine = self.engine if among is None else self.exact or self.engine
         only = self._only(among)
         allowed = len(self.ids) if only is None else only.count
         if not allowed:
@@ -105,13 +128,12 @@ class Segment:
                 for query in open_:
                     found[query] = self._every(queries[query], only)
                 break
-            short = self.engine.shortlist(queries[open_], wanted, only)
+            short = engine.shortlist(queries[open_], wanted, only)
             left = []
             for query, rows, bound in zip(open_, short.rows, short.bounds, strict=True):
                 near = self._measured(queries[query], rows[rows != NO_ROW])
                 found[query] = near
-                certain = len(near.keys) >= k and near.first(k).distances[-1] < bound
-                if bound != UNKNOWN and wanted < allowed and not certain:
+                if bound != UNKNOWN and wanted < allowed and not near.settles(k, bound):
                     left.append(query)
             open_, wanted = np.array(left, np.intp), min(4 * wanted, allowed)
         return [entry for entry in found if entry is not None]

@@ -7,7 +7,7 @@ all that, and so needs no lock while others add, delete and save.
 
 import copy
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -19,20 +19,13 @@ from storage.vectors import base as bases
 from storage.vectors.approximate import Progress, quietly
 from storage.vectors.base import About, Base
 from storage.vectors.choice import EXACT, Choice
+from storage.vectors.engine import Engine
 from storage.vectors.metric import Metric, VectorError, Vectors
 from storage.vectors.numpy_engine import NumpyEngine
-from storage.vectors.segment import Candidates, Ids, Segment
+from storage.vectors.segment import Candidates, Ids, Neighbour, Segment
 
 _BLOCK = 65536
 _LEAST_ROOM = 256
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """An answer: a vector's id, and its distance by the metric, in double precision."""
-
-    key: int
-    distance: float
 
 
 @dataclass(frozen=True)
@@ -66,7 +59,7 @@ class VectorSet:
     def of(cls, base: Base) -> Self:
         """The vectors of a file."""
         made = cls(base.about.dimension, base.about.metric)
-        segment = Segment(base.ids, base.rows, base.about.metric, base.engine)
+        segment = _whole(base)
         made._state = replace(made._state, base=segment, file=base)
         return made
 
@@ -91,10 +84,14 @@ class VectorSet:
 
     def exactly(self) -> Self:
         """The same vectors, searched exactly, whatever engine the file has."""
+        return self.searched_by(lambda file: file.exact)
+
+    def searched_by(self, engine_of: Callable[[Base], Engine]) -> Self:
+        """The same vectors, searched by another engine than the file's."""
         made = self.frozen()
         state = made._state
         if state.file is not None and state.base is not None:
-            made._state = replace(state, base=replace(state.base, engine=state.file.exact))
+            made._state = replace(state, base=replace(state.base, engine=engine_of(state.file)))
         return made
 
     @property
@@ -111,6 +108,13 @@ class VectorSet:
     def vectors(self, ids: Sequence[int] | Ids) -> Vectors:
         """The vectors of ``ids``, shape (len(ids), width); KeyError for an id that is not here."""
         return _gathered(self._state, np.asarray(ids, np.int64))
+
+    def held(self, ids: Sequence[int] | Ids) -> tuple[Ids, Vectors]:
+        """Those of some ids that are here, ascending, and their vectors."""
+        state, wanted = self._state, np.unique(np.asarray(ids, np.int64))
+        stands = [segment.numbers_of(wanted)[1] for segment in state.segments]
+        here = wanted[np.logical_or.reduce(stands)]
+        return here, _gathered(state, here)
 
     def change(self, *, left: Ids, ids: Ids, vectors: Vectors) -> None:
         """Takes out the vectors of some ids, then puts others in; one of the same id is replaced.
@@ -173,7 +177,11 @@ class VectorSet:
         if k < 1:
             raise VectorError(f"k is {k}; ask for at least one neighbour")
         asked = self.metric.checked(queries, self.dimension)
-        parts = [segment.nearest(asked, k, among) for segment in self._state.segments]
+        parts = [
+            segment.nearest(asked, k, among) for segment in self._state.segments if segment.count
+        ]
+        if not parts:
+            return [[] for _ in asked]
         return [_merged(found, k) for found in zip(*parts, strict=True)]
 
     def write(
@@ -211,7 +219,7 @@ class VectorSet:
         """
         with self._changing:
             state = self._state
-            whole = Segment(base.ids, base.rows, self.metric, base.engine)
+            whole = _whole(base)
             here = np.concatenate([entry.live_ids() for entry in state.segments])
             new = np.union1d(
                 np.setdiff1d(here, base.ids, assume_unique=True), _replaced(state.tail, whole)
@@ -233,14 +241,15 @@ def _replaced(tail: Segment, whole: Segment) -> Ids:
     return both[differs]
 
 
+def _whole(base: Base) -> Segment:
+    return Segment(base.ids, base.rows, base.about.metric, base.engine, exact=base.exact)
+
+
 def _merged(found: Sequence[Candidates], k: int) -> list[Neighbour]:
-    keys = np.concatenate([entry.keys for entry in found])
-    distances = np.concatenate([entry.distances for entry in found])
-    best = Candidates(keys, distances).first(k)
-    return [
-        Neighbour(int(key), float(distance))
-        for key, distance in zip(best.keys, best.distances, strict=True)
-    ]
+    every = found[0]
+    for more in found[1:]:
+        every = every.joined(more)
+    return every.first(k).neighbours()
 
 
 def _rows(state: _State, ids: Ids) -> Iterator[Vectors]:

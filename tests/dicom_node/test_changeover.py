@@ -96,6 +96,19 @@ def test_neighbours_are_compared_and_the_new_index_lies_ready(node: WorkedNode) 
     assert (node.worker.settings.index_folder / f"{space.id}.index").exists()
 
 
+def test_the_new_index_of_a_large_archive_lies_ready_too(
+    node: WorkedNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written row by row: it is not read into memory for that."""
+    monkeypatch.setattr(finishing, "INLINE_MOST", COUNT - 1)
+    space = become_older(node.engine)
+    want(node.engine, space, BASELINE)
+    _fill(node)
+    [found] = verify(node.engine, node.worker.settings)
+    assert (found.space.id, found.count, found.checked.faults) == (space.id, COUNT, [])
+    assert (node.worker.settings.index_folder / f"{space.id}.index").exists()
+
+
 def test_without_files_it_is_done_from_the_kept_images(node: WorkedNode) -> None:
     before = vectors(node.engine, node.worker.space.id, 0)
     space = become_older(node.engine)

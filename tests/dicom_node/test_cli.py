@@ -10,6 +10,7 @@ from sqlalchemy import Engine, text
 
 from dicom_node.cli import main
 from dicom_node.settings_file import load_settings
+from dicom_node.verbs.node import at_most
 from dicom_node.worker_loop import WorkerLoop
 from dicom_node.worker_process import start_worker
 from storage import embeddings, studies
@@ -288,6 +289,45 @@ def test_a_file_from_outside_finds_its_own_kind(
     assert likeness("search", "1.9").could_not().startswith("1.9 is neither")
 
 
+def test_several_are_asked_with_together(
+    likeness: Likeness, archive: list[str], tmp_path: Path
+) -> None:
+    """Two files of one study are one; the third study is asked with, too, so it is no hit."""
+    views = [
+        written(tmp_path / name, radiograph(f"1.9.1.{name}", study="1.9", PatientID="P9"))
+        for name in ("1", "2")
+    ]
+    found = json.loads(likeness("search", *views, archive[2], "--json").out)
+    assert found["query"]["study_instance_uid"] == "1.9"
+    assert found["also"] == [archive[2]]
+    assert {hit["study_instance_uid"] for hit in found["hits"]} == set(archive[:2])
+    assert (found["searched"], "refined" in found) == (2, False)
+
+
+def test_marks_refine_a_search(likeness: Likeness, archive: list[str]) -> None:
+    marks = ("--more", archive[2], "--less", archive[1])
+    found = json.loads(likeness("search", archive[0], *marks, "--json").out)
+    assert [hit["study_instance_uid"] for hit in found["hits"]] == [archive[2]]
+    told = {"by": "request", "more": [archive[2]], "less": [archive[1]], "left_out": []}
+    assert (found["refined"], "also" in found) == (told, False)
+    told_people = likeness("search", archive[0], *marks).out.splitlines()[1]
+    assert told_people == "Ordered by marks: 1 to be more like, 1 to be less like and left out."
+
+
+def test_studies_that_make_no_question_together_are_named(
+    likeness: Likeness, archive: list[str]
+) -> None:
+    first = archive[0]
+    refused = {
+        ("--more", "1.9"): "study 1.9 is not in this archive",
+        ("--less", first): f"study {first} is asked with: it cannot be marked as well",
+        ("--more", archive[1], "--less", archive[1]): f"study {archive[1]} is to be both more",
+        ("1.9",): "1.9 is neither a file nor a study of this archive",
+    }
+    for more, says in refused.items():
+        assert likeness("search", first, *more).could_not().startswith(says)
+
+
 def test_an_answer_for_people_is_a_table(likeness: Likeness, archive: list[str]) -> None:
     lines = likeness("search", archive[0]).out.splitlines()
     assert lines[0].startswith("2 similar of 2 studies searched (baseline, space ")
@@ -336,7 +376,7 @@ def test_verify_of_a_sample_says_what_that_proves(
     assert agree == "index and database agree: 2 vectors"
     assert proved == (
         "compared were all ids, and 1 of the vectors, chosen at random: with 95 % confidence "
-        "fewer than 95.00% differ"
+        "fewer than 95 % differ"
     )
     [found] = json.loads(likeness("verify", "--json").out)
     assert found == {
@@ -345,9 +385,18 @@ def test_verify_of_a_sample_says_what_that_proves(
         "vectors": 2,
         "engine": "exact-fp32",
         "compared": 2,
+        "most_that_differ": 0.0,
         "recall": None,
         "faults": [],
     }
+
+
+@pytest.mark.parametrize(
+    ("share", "told"),
+    [(1.0, "100 %"), (0.95, "95 %"), (0.0299, "3.0 %"), (0.00001501, "0.0016 %")],
+)
+def test_a_share_that_few_differ_by_is_never_told_too_small(share: float, told: str) -> None:
+    assert at_most(share) == told
 
 
 def test_verify_fails_on_an_altered_snapshot_until_it_is_rebuilt(

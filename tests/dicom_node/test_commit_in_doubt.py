@@ -21,7 +21,7 @@ from tests.dicom_node.conftest import NODE
 from tests.dicom_node.doors import working
 from tests.dicom_node.objects import INSTANCE, STUDY, encoded, radiograph
 from tests.dicom_node.receivers import peer_at, receiver, report_file
-from tests.dicom_node.worked import worked_node
+from tests.dicom_node.worked import held_by, worked_node
 from tests.storage.made import queue_report
 from tests.storage.servers import Line, line_to
 from tests.waiting import wait_until
@@ -119,7 +119,7 @@ def test_a_study_is_embedded_and_answered_once(
             wait_until(lambda: line.cuts == 1, "the line to be cut")
             wait_until(lambda: _all(engine, "SELECT 1 FROM jobs WHERE state = 'done'"), "the work")
         with engine.connect() as connection:
-            assert check(connection, node.worker.index).faults == []
+            assert check(connection, held_by(node.worker, connection)).faults == []
     assert _all(engine, "SELECT state FROM studies") == [("indexed",)]
     live = "SELECT sop_instance_uid FROM embeddings WHERE retired_at IS NULL"
     assert _all(engine, live) == [(INSTANCE,)]

@@ -109,11 +109,11 @@ def test_a_schema_of_a_newer_version_ends_the_start(engine: Engine, database_url
     _ends(database_url, "made by a newer Likeness")
 
 
-def test_a_role_that_may_make_no_tables_ends_the_start(postgres: str) -> None:
+def test_a_role_that_may_make_no_tables_ends_the_start(postgres: str, bare_role: str) -> None:
     with as_administrator(postgres) as connection:
-        connection.execute(text("CREATE ROLE reader LOGIN"))
-        connection.execute(text("CREATE DATABASE not_the_readers"))
-    _ends(f"{postgres}&user=reader&dbname=not_the_readers", "brought up to date: permission denied")
+        connection.execute(text("CREATE DATABASE not_theirs"))
+    url = f"{postgres}&user={bare_role}&dbname=not_theirs"
+    _ends(url, "brought up to date: permission denied")
 
 
 def _has_recovered(database: NodeDatabase) -> bool:

@@ -7,8 +7,9 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from dicom_node.http.asked import Asked, asked
+from dicom_node.http.asked import asked
 from storage.filters import NO_FILTERS, Filters
+from storage.search import Marks, Wish
 
 
 def _request(query: str) -> Request:
@@ -38,7 +39,21 @@ def _request(query: str) -> Request:
     ],
 )
 def test_parameters_become_filters(query: str, k: int | None, filters: Filters) -> None:
-    assert asked(_request(query)) == Asked(k, filters)
+    assert asked(_request(query)) == Wish(k, filters)
+
+
+@pytest.mark.parametrize(
+    ("query", "wish"),
+    [
+        ("also=1.2&also=1.3&also=1.2", Wish(also=("1.2", "1.3"))),
+        ("also.0=1.2&also.1=1.3", Wish(also=("1.2", "1.3"))),
+        ("more=1.2&less=1.3&less=1.4", Wish(marks=Marks(("1.2",), ("1.3", "1.4")))),
+        ("refine=feedback", Wish(marks=Marks(by_reader=True))),
+        ("refine=&more=&less=&also=", Wish()),
+    ],
+)
+def test_parameters_name_studies_and_marks(query: str, wish: Wish) -> None:
+    assert asked(_request(query)) == wish
 
 
 NUMBERS = [
@@ -63,6 +78,8 @@ BROKEN = [
     *((name, value) for name in ("age_min", "age_max") for value in ["1000", *NUMBERS]),
     *((name, value) for name in ("date_from", "date_to") for value in [*DATES, "2024-01-01%00"]),
     *((name, value) for name in ("modality", "body_part", "view", "label") for value in TEXTS),
+    *((name, value) for name in ("also", "more", "less") for value in ["1.2x", "1" * 65, *TEXTS]),
+    *(("refine", value) for value in ["Feedback", "yes", "1.2.3", "%00"]),
 ]
 
 
@@ -91,6 +108,9 @@ def test_a_malformed_parameter_is_named(name: str, value: str) -> None:
             "k: takes a whole number from 1 to 100; sex: takes one of F, M, O",
         ),
         ("viewer=1.2", "'viewer': no such parameter"),
+        ("refine=feedback&more=1.2", "refine: takes the reader's marks, and more others"),
+        ("refine=feedback&refine=feedback", "refine: given more than once"),
+        (urlencode([("less", f"1.{n}") for n in range(51)]), "less: given more than 50 times"),
     ],
 )
 def test_what_makes_no_question_is_refused(query: str, expected: str) -> None:
@@ -98,7 +118,12 @@ def test_what_makes_no_question_is_refused(query: str, expected: str) -> None:
 
 
 def test_a_path_may_take_parameters_of_its_own() -> None:
-    assert asked(_request("viewer=1.2&k=3"), extra=("viewer",)) == Asked(3, NO_FILTERS)
+    assert asked(_request("viewer=1.2&k=3"), extra=("viewer",)) == Wish(3, NO_FILTERS)
+
+
+def test_a_path_may_leave_parameters_out() -> None:
+    with pytest.raises(HTTPException, match="'more': no such parameter"):
+        asked(_request("more=1.2&refine="), without=("more",))
 
 
 def test_ten_thousand_parameters_are_refused_at_once() -> None:

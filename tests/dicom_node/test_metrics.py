@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +14,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
+from dicom_node import index_progress
 from dicom_node.database_metrics import BOUNDS_S, DatabaseMetrics, RisingCounts, Times
+from dicom_node.index_progress import RebuildProgress
 from dicom_node.metrics import Metrics, instance_outcome, metrics_of
 from dicom_node.receiver_events import AssociationAccepted, AssociationEnded, InstanceAnswered
 from dicom_node.spool import Spool
 from dicom_node.spool_usage import SpoolUsage, Usage
-from storage import figures
+from storage import figures, spaces
 from tests.conftest import as_administrator
 from tests.storage.laid_out import SPACE, lay_job, lay_study, lay_vectors
 from tests.storage.made import NODE, NOON
@@ -29,6 +32,7 @@ NAMES = [
     "likeness_build_info",
     "likeness_database_up",
     "likeness_embeddings",
+    "likeness_index_ratio",
     "likeness_instances_total",
     "likeness_quarantined_files",
     "likeness_queue_depth",
@@ -254,3 +258,15 @@ def test_a_day_is_measured_again_only_if_its_folder_changed(
     (day / "b.dcm").unlink()
     day.rmdir()
     assert usage.look() == Usage(0, 0)
+
+
+def test_how_far_the_index_is_is_told_while_it_is_rebuilt(
+    engine: Engine, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_progress, "TELL_S", 0.0)
+    with engine.begin() as connection:
+        spaces.use(connection, SPACE)
+    with RebuildProgress(engine, SPACE.id, NODE, threading.Event()) as progress:
+        progress.reading(1, 4)
+        assert _told(metrics)["likeness_index_ratio"] == 0.25
+    assert _told(metrics)["likeness_index_ratio"] == 1

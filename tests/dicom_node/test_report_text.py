@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from dicom_node.report.text import summary
+from dicom_node.report.text import parameters, summary
+from storage.answer import SecondStage
 from tests.dicom_node.answers import answer, hit
 
 
@@ -24,7 +25,20 @@ from tests.dicom_node.answers import answer, hit
         ({"hits": ()}, "none reaches percentile 95 of similarity."),
         ({"hits": (), "searched": 0}, "there was no comparable study of another patient"),
         ({"hits": ()}, "not reviewed by a person; not for diagnosis."),
+        (
+            {"second_stage": SecondStage(32, 50, 48)},
+            "Of the 50 nearest studies 48 had slices to compare, and stand in the order of these.",
+        ),
     ],
 )
 def test_summary_reads_as_english(changes: dict[str, Any], sentence: str) -> None:
     assert sentence in summary(answer(**changes))
+
+
+def test_slices_that_were_not_compared_are_not_spoken_of() -> None:
+    plain = answer()
+    for stage in (SecondStage(0, 0, 0), SecondStage(32, 50, 0)):
+        assert summary(answer(second_stage=stage)) == summary(plain)
+    assert not [line for line in parameters(plain) if "interaction" in line]
+    told = parameters(answer(second_stage=SecondStage(32, 50, 48)))
+    assert "late interaction: 32 slices, 48 of 50 studies" in told

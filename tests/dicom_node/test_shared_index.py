@@ -12,6 +12,7 @@ from dicom_node.settings import Settings
 from dicom_node.shared_index import SharedIndex
 from storage import embeddings
 from tests.storage.made import add_study, space, unit
+from tests.waiting import wait_until
 
 NEW_SPACE = replace(space(), id="space-new")
 
@@ -55,11 +56,22 @@ def test_of_a_database_that_was_restored_it_is_loaded_anew(
 
 
 def test_before_anything_is_indexed_loading_it_waits(engine: Engine, shared: SharedIndex) -> None:
-    shared.load(engine)
+    shared.look(engine)
     with engine.begin() as connection:
         add_study(connection, space(), "1.1", [unit(1, 0, 0, 0)])
-    shared.load(engine)
+    shared.look(engine)
     assert _count(shared, engine) == 1
+
+
+def test_what_is_written_is_taken_in_unasked(engine: Engine, shared: SharedIndex) -> None:
+    """Another connection's vector is in memory within a second, and no question pays for it."""
+    with engine.begin() as connection:
+        add_study(connection, space(), "1.1", [unit(1, 0, 0, 0)])
+    with shared.following(engine):
+        wait_until(lambda: shared.held() == 1, "the index to be loaded")
+        with engine.begin() as connection:
+            add_study(connection, space(), "1.2", [unit(0, 1, 0, 0)])
+        wait_until(lambda: shared.held() == 2, "the vector in memory", 1.0)
 
 
 def test_nobody_sees_it_half_caught_up(engine: Engine, shared: SharedIndex) -> None:
@@ -97,5 +109,6 @@ def test_questions_are_searched_side_by_side(engine: Engine, shared: SharedIndex
     assert _count(shared, engine) == 2
     [held] = mine.ids()
     assert mine.count == 1
-    assert [found.key for found in mine.search(unit(1, 0, 0, 0), 5)] == [held]
+    [found] = mine.search_each(unit(1, 0, 0, 0)[np.newaxis], 5)
+    assert [neighbour.key for neighbour in found] == [held]
     np.testing.assert_array_equal(mine.vectors([held])[0], unit(1, 0, 0, 0))

@@ -13,7 +13,14 @@ from storage.database import connect
 from storage.index_check import check
 from storage.queue import JOBS, SUSPECT
 from tests.dicom_node.objects import STUDY
-from tests.dicom_node.worked import WatchedEncoder, WorkedNode, ct_slice, running, worked_node
+from tests.dicom_node.worked import (
+    WatchedEncoder,
+    WorkedNode,
+    ct_slice,
+    held_by,
+    running,
+    worked_node,
+)
 from tests.storage.made import space
 from tests.storage.servers import line_to
 from tests.waiting import wait_until
@@ -74,7 +81,7 @@ def test_an_outage_gives_all_in_flight_back_uncounted(
             assert direct.jobs() == [("done", 1)] * 4
             assert _vectors(direct) == 4
             with engine.connect() as connection:
-                assert check(connection, node.worker.index).faults == []
+                assert check(connection, held_by(node.worker, connection)).faults == []
         by_line.dispose()
 
 

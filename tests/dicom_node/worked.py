@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from sqlalchemy import Engine, Row, text
+from sqlalchemy.engine import Connection
 
 from dicom_node.making import summary_of
 from dicom_node.received import read_received
@@ -27,6 +28,7 @@ from encoders.checked import CheckedEncoder
 from encoders.encoder import Encoder, Prepared
 from encoders.image import GrayscaleImage
 from storage import embeddings, reports, spaces, studies
+from storage.index import VectorIndex
 from storage.queue import JOBS
 from storage.studies import Recorded
 from tests.dicom_node.objects import STUDY, encoded, radiograph
@@ -127,6 +129,13 @@ class WorkedNode:
         """The peers for which reports are queued, in order."""
         with self.engine.connect() as connection:
             return list(connection.execute(text("SELECT peer FROM sends ORDER BY id")).scalars())
+
+
+def held_by(worker: Worker, connection: Connection) -> VectorIndex:
+    """The index of a worker, that it keeps in a file."""
+    index = worker.index.now(connection)
+    assert isinstance(index, VectorIndex)
+    return index
 
 
 @contextmanager

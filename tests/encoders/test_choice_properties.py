@@ -280,7 +280,7 @@ def classic(stored: NDArray[np.uint16], groups: Groups, index: int) -> Dataset:
 
 
 def choice_of(*objects: Dataset) -> Choice:
-    return choose_images(ImageHeader.from_dataset(ds) for ds in objects)
+    return choose_images((ImageHeader.from_dataset(ds) for ds in objects), spread_over=3)
 
 
 @given(frames(), st.integers(0, 2**32 - 1))
@@ -305,5 +305,7 @@ def test_an_enhanced_object_is_its_frames_as_classic_objects(
     for one, other in zip(from_frames.chosen, from_singles.chosen, strict=True):
         assert one.rule == other.rule
         assert other.header.sop_instance_uid == f"1.2.3.{one.frame}"
+        of_singles = [slice_.header.sop_instance_uid for slice_ in other.spread]
+        assert of_singles == [f"1.2.3.{slice_.frame}" for slice_ in one.spread]
         same = read_image(singles[one.frame or 0]).pixels
         np.testing.assert_array_equal(read_image(enhanced, one.frame).pixels, same)

@@ -14,7 +14,7 @@ from tests.waiting import wait_until
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("what", ["node", "PostgreSQL"])
-@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [1, pytest.param(30, marks=pytest.mark.long)])
 def test_what_was_acknowledged_is_searchable_whatever_dies(
     tmp_path: Path, what: str, kills: int
 ) -> None:

@@ -11,14 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from numpy.typing import NDArray
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import Connection
 
-from storage import embeddings, spaces
+from storage import embeddings
 from storage.index import (
     SNAPSHOT_CHANGES,
     SnapshotError,
@@ -55,6 +52,12 @@ def _archive(connection: Connection, count: int = 3) -> list[int]:
 def _current(connection: Connection) -> VectorIndex:
     index = VectorIndex(SPACE.id, SPACE.dimension)
     index.catch_up(connection)
+    return index
+
+
+def _opened(connection: Connection, folder: Path) -> VectorIndex:
+    index = open_index(connection, folder, SPACE)
+    assert index is not None
     return index
 
 
@@ -145,7 +148,7 @@ def test_a_bad_snapshot_is_set_aside_and_the_index_rebuilt(
     for number in (1, 2):
         path.write_bytes(b"spoilt %d" % number)
         with caplog.at_level(logging.WARNING):
-            index = open_index(connection, tmp_path, SPACE)
+            index = _opened(connection, tmp_path)
         assert differences(connection, index) == []
         assert index.count == 3
         assert not path.exists()
@@ -162,7 +165,7 @@ def test_nothing_is_left_of_a_space_that_is_forgotten(
     other.write_bytes(b"stays")
     path = _saved(connection, tmp_path)
     path.write_bytes(b"spoilt")
-    open_index(connection, tmp_path, SPACE).save(path)
+    _opened(connection, tmp_path).save(path)
     path.with_name(f"{path.name}.building").write_bytes(b"left by a kill")
     assert len(list(tmp_path.iterdir())) == 4
     forget(tmp_path, SPACE.id)
@@ -176,7 +179,7 @@ def test_a_good_snapshot_is_caught_up_not_rebuilt(connection: Connection, tmp_pa
     add_study(connection, SPACE, "1.9", [unit(0, 0, 1), unit(0, 1, 0)])
     index = VectorIndex.load(path, SPACE)
     assert index.catch_up(connection) == 3  # one retired, two new
-    assert differences(connection, open_index(connection, tmp_path, SPACE)) == []
+    assert differences(connection, _opened(connection, tmp_path)) == []
     assert path.exists()
 
 
@@ -188,7 +191,7 @@ def test_a_snapshot_that_is_ahead_of_the_database_is_rebuilt(
     _saved(connection, tmp_path)
     connection.execute(text("DELETE FROM embeddings WHERE change = 3"))
     connection.execute(text("SELECT setval('embedding_changes', 2)"))
-    index = open_index(connection, tmp_path, SPACE)
+    index = _opened(connection, tmp_path)
     assert (index.count, differences(connection, index)) == (2, [])
     assert "it has seen change 3, the database only 2" in caplog.text
 
@@ -268,7 +271,7 @@ def test_of_two_who_write_a_snapshot_the_second_is_told(
 
 def test_without_a_snapshot_the_index_is_built(connection: Connection, tmp_path: Path) -> None:
     _archive(connection)
-    assert open_index(connection, tmp_path / "none yet", SPACE).count == 3
+    assert _opened(connection, tmp_path / "none yet").count == 3
 
 
 def test_vectors_of_another_space_stay_out(connection: Connection) -> None:
@@ -388,85 +391,3 @@ def test_an_id_that_is_not_held_is_a_key_error(connection: Connection) -> None:
     _archive(connection, 1)
     with pytest.raises(KeyError, match="not in the index"):
         _current(connection).vectors([987_654])
-
-
-COORDINATE = st.integers(-3, 3)
-VECTORS = st.tuples(*[COORDINATE] * 3).filter(any).map(lambda numbers: unit(*numbers))
-STUDIES = st.integers(0, 3).map(lambda number: f"1.{number}")
-
-
-class IndexBesideDatabase(RuleBasedStateMachine):
-    """Studies are embedded, embedded anew and retired; the index keeps up, dies and comes back.
-
-    The model is a dictionary of what each study's live vectors should be.
-    """
-
-    connection: Connection
-    folder: Path
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.connection.rollback()
-        spaces.use(self.connection, SPACE)
-        self.path = snapshot_path(self.folder, SPACE.id)
-        self.path.unlink(missing_ok=True)
-        self.live: dict[str, list[NDArray[np.float32]]] = {}
-        self.rows: dict[str, int] = {}
-        self.index = VectorIndex(SPACE.id, SPACE.dimension)
-
-    @rule(study=STUDIES, vectors=st.lists(VECTORS, max_size=3))
-    def embed(self, study: str, vectors: list[NDArray[np.float32]]) -> None:
-        """A study's vectors, in place of those it had."""
-        self.rows[study] = add_study(self.connection, SPACE, study, vectors)
-        self.live[study] = vectors
-
-    @rule(study=STUDIES)
-    def retire(self, study: str) -> None:
-        """A study's vectors are taken away."""
-        if study in self.rows:
-            embeddings.retire_study(self.connection, space_id=SPACE.id, study_id=self.rows[study])
-            self.live[study] = []
-
-    @rule()
-    def save(self) -> None:
-        """The owner writes a snapshot, perhaps of an index that lags behind."""
-        self.index.save(self.path)
-
-    @rule(spoil=st.booleans())
-    def restart(self, spoil: bool) -> None:
-        """The owner dies and starts again, now and then with a spoilt snapshot."""
-        if spoil and self.path.exists():
-            self.path.write_bytes(self.path.read_bytes()[:-1])
-        self.index = open_index(self.connection, self.folder, SPACE)
-
-    @rule(query=VECTORS, k=st.integers(1, 8))
-    def search(self, query: NDArray[np.float32], k: int) -> None:
-        """A caught-up index finds what brute force over the model finds."""
-        self.index.catch_up(self.connection)
-        everything = [vector for vectors in self.live.values() for vector in vectors]
-        expected = sorted(1.0 - float(vector @ query) for vector in everything)[:k]
-        found = [neighbour.distance for neighbour in self.index.search(query, k)]
-        np.testing.assert_allclose(found, expected, atol=1e-6)
-
-    @rule()
-    def compare(self) -> None:
-        """A caught-up index is the database's equal, and holds what the model says."""
-        self.index.catch_up(self.connection)
-        assert differences(self.connection, self.index) == []
-        assert self.index.count == sum(len(vectors) for vectors in self.live.values())
-
-    @invariant()
-    def no_id_is_held_twice(self) -> None:
-        """FAISS would take an id a second time without a word."""
-        held = self.index.ids().tolist()
-        assert len(held) == len(set(held))
-
-
-def test_index_and_database_stay_equal_whatever_happens(
-    connection: Connection, tmp_path: Path
-) -> None:
-    IndexBesideDatabase.connection, IndexBesideDatabase.folder = connection, tmp_path
-    run_state_machine_as_test(
-        IndexBesideDatabase,
-        settings=settings(max_examples=25, stateful_step_count=15, deadline=None),
-    )

@@ -14,6 +14,10 @@ from storage import embeddings, labels, search
 from storage.answer import Answer, Label
 from storage.index import VectorIndex
 from storage.labels import LabelLine
+from storage.rules import nearest, priors, wish
+from storage.rules.percentiles import similarities_between_patients
+from storage.vectors.segment import Neighbour
+from tests.storage.leaving import LeavingIndex
 from tests.storage.made import add_study, reference, row_of, space, unit
 
 
@@ -104,7 +108,7 @@ def test_what_is_indexed_during_the_question_does_not_disturb_it(engine: Engine)
 
 
 def test_a_study_of_very_many_images_is_searched_with_all_of_them(engine: Engine) -> None:
-    images = [unit(1, number, 0, 0) for number in range(2 * search.IMAGES_AT_ONCE)]
+    images = [unit(1, number, 0, 0) for number in range(2 * nearest.IMAGES_AT_ONCE)]
     images.append(unit(0, 0, 0, 1))
     with engine.begin() as connection:
         add_study(connection, space(), "1.1", images)
@@ -126,12 +130,65 @@ def test_only_comparable_modalities_are_searched(engine: Engine) -> None:
         assert answer.searched == 1
 
 
+class Counting(VectorIndex):
+    """An index that tells how long the shortlists were that it was asked for."""
+
+    lengths: tuple[int, ...] = ()
+
+    def search_each(
+        self, vectors: NDArray[np.float32], k: int, *, among: NDArray[np.int64] | None = None
+    ) -> list[list[Neighbour]]:
+        self.lengths = (*self.lengths, k)
+        return super().search_each(vectors, k, among=among)
+
+
+def test_a_rare_modality_is_not_looked_for_through_everything(engine: Engine) -> None:
+    with engine.begin() as connection:
+        add_study(connection, space(), "1.1", [unit(1, 0, 0, 0)], modality="MG")
+        add_study(connection, space(), "1.2", [unit(0, 0, 0, 1)], modality="MG")
+        for number in range(3, 200):
+            add_study(connection, space(), f"1.{number}", [unit(1, number, 0, 0)], modality="CT")
+        index = Counting(space().id, 4)
+        index.catch_up(connection)
+        asked = search.question_of_study(
+            connection, row_of(connection, "1.1"), space=space(), k=5, level=0.0
+        )
+        answer = search.answer(connection, index, asked)
+    assert _uids(answer) == ["1.2"]
+    assert index.lengths == (nearest.SHORTLIST,)
+
+
+def test_further_studies_have_no_more_images_than_can_be_asked_with(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wish, "MOST_IMAGES", 2)
+    with engine.begin() as connection:
+        add_study(connection, space(), "1.1", [unit(1, 0, 0, 0)])
+        add_study(connection, space(), "1.2", [unit(1, 0, 0, number) for number in range(3)])
+        asked = search.question_of_study(
+            connection, row_of(connection, "1.1"), space=space(), k=5, level=0.0
+        )
+        with pytest.raises(search.WishError, match="have 3 images, and 2 can be asked with"):
+            search.wished(connection, asked, search.Wish(also=("1.2",)), reader="a")
+
+
 def test_ties_break_by_study_instance_uid(engine: Engine) -> None:
     with engine.begin() as connection:
         add_study(connection, space(), "1.1", [unit(1, 0, 0, 0)])
         for uid in ("1.9", "1.4", "1.7"):
             add_study(connection, space(), uid, [unit(1, 1, 0, 0)])
         assert _uids(_ask(connection, "1.1", k=2)) == ["1.4", "1.7"]
+
+
+def test_ties_beyond_the_end_of_the_shortlist_are_found(engine: Engine) -> None:
+    """The index lists ties by id, and the lowest UIDs came last."""
+    with engine.begin() as connection:
+        add_study(connection, space(), "1.1", [unit(1, 0, 0, 0)])
+        for number in range(90, 9, -1):
+            add_study(connection, space(), f"1.2.{number}", [unit(1, 1, 0, 0)])
+        answer = _ask(connection, "1.1", k=2)
+    assert len(range(10, 91)) > nearest.SHORTLIST
+    assert _uids(answer) == ["1.2.10", "1.2.11"]
 
 
 def test_k_hits_come_though_one_patient_fills_the_shortlist(engine: Engine) -> None:
@@ -188,7 +245,7 @@ def test_a_percentile_is_the_share_of_pairs_not_above(value: float, expected: fl
 
 def test_similarities_of_one_patient_are_no_part_of_the_archives_own() -> None:
     vectors = np.stack([unit(1, 0), unit(1, 0), unit(0, 1)])
-    between = search._similarities_between_patients(vectors, [("P", ""), ("P", ""), ("Q", "")])
+    between = similarities_between_patients(vectors, [("P", ""), ("P", ""), ("Q", "")])
     assert between.tolist() == [0.0, 0.0]
 
 
@@ -256,7 +313,7 @@ def test_an_image_embedded_before_burned_in_annotation_was_read_is_unknown(
 def test_of_many_priors_the_most_similar_are_listed_and_all_are_counted(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    monkeypatch.setattr(search, "PRIORS_AT_ONCE", at_once)
+    monkeypatch.setattr(priors, "AT_ONCE", at_once)
     with engine.begin() as connection:
         add_study(connection, space(), "1.1", [unit(1, 0, 0, 0), unit(0, 0, 0, 1)], patient="P")
         for number in range(7):  # the fourth is the most alike, then the third and the fifth
@@ -269,3 +326,30 @@ def test_of_many_priors_the_most_similar_are_listed_and_all_are_counted(
     assert answer.priors[0].image.sop_instance_uid == "1.2.3.1.1"
     assert answer.priors[0].similarity == pytest.approx(1 / np.hypot(1, 0.03), abs=1e-6)
     assert (answer.priors_found, answer.count_priors(), len(answer.hits)) == (7, 7, 1)
+
+
+def test_a_study_that_leaves_while_a_question_is_answered_is_no_hit(engine: Engine) -> None:
+    with engine.begin() as connection:
+        add_study(connection, space(), "1.1", [unit(1, 0, 0, 0)])
+        leaves = add_study(connection, space(), "1.2", [unit(9, 1, 0, 0)])
+        add_study(connection, space(), "1.3", [unit(1, 1, 0, 0), unit(1, 0, 1, 0)])
+    with engine.begin() as connection:
+        index = LeavingIndex(connection, space(), engine=engine, study_id=leaves)
+        row = row_of(connection, "1.1")
+        question = search.question_of_study(connection, row, space=space(), k=2, level=0)
+        answer = search.answer(connection, index, question)
+    assert (_uids(answer), answer.searched) == (["1.3"], 1)
+
+
+@pytest.mark.parametrize("metric", ["l2", "inner_product", "hamming"])
+def test_a_space_of_another_metric_is_refused(engine: Engine, metric: str) -> None:
+    """A similarity is 1 - distance, and a percentile one among cosines."""
+    with engine.begin() as connection:
+        add_study(connection, space(), "1.1", [unit(1, 0, 0, 0)])
+        other = replace(space(), metric=metric)
+        row = row_of(connection, "1.1")
+        question = search.question_of_study(connection, row, space=other, k=2, level=0)
+        with pytest.raises(
+            search.SearchError, match=f"space space-a goes by {metric}: .* cosine alone"
+        ):
+            search.answer(connection, VectorIndex(space().id, 4), question)

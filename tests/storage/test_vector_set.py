@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from storage.vectors import base as bases
 from storage.vectors.metric import Metric, Vectors
-from storage.vectors.vector_set import Neighbour, VectorSet
+from storage.vectors.segment import Neighbour
+from storage.vectors.vector_set import VectorSet
 
 DIMENSION = 16
 ids = st.lists(st.integers(1, 60), max_size=12, unique=True)

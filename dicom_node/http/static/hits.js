@@ -43,6 +43,7 @@ async function press(card, thumb) {
     for (const one of card.querySelectorAll("[data-verdict]")) {
       one.setAttribute("aria-pressed", String(one.dataset.verdict === verdict));
     }
+    if (verdict) document.getElementById("refine").hidden = false;
     tell(`${card.dataset.name}: ${verdict ? `marked as ${verdict}` : "verdict taken back"}`);
   } catch (fault) {
     complain(card, `This verdict was not kept: ${fault.message}`);

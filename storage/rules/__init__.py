@@ -1,0 +1,1 @@
+"""What search goes by, one rule a file; ``storage.search`` is the door to them."""
