@@ -19,12 +19,12 @@ from PIL import Image
 from pydicom import Dataset
 
 from benchmarks.machine import as_list, provenance
-from dicom_node.identity import SOFTWARE_VERSION
 from dicom_node.reading import reference_of
 from dicom_node.received import study_facts
 from dicom_node.report.capture import make_picture
 from dicom_node.report.device import Device
 from dicom_node.report.documents import encoded
+from dicom_node.version import SOFTWARE_VERSION
 from encoders.choice import choose_images
 from encoders.grayscale import read_image
 from encoders.header import ImageHeader

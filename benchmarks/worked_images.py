@@ -14,7 +14,7 @@ from scipy.ndimage import uniform_filter
 from sqlalchemy import Engine, text
 
 from dicom_node.received import read_received
-from dicom_node.settings import EncoderSettings, Settings
+from dicom_node.settings import EncoderSettings, Settings, VolumeSettings
 from dicom_node.spool import Spool, file_meta
 from dicom_node.worker import Worker
 from dicom_node.worker_loop import WorkerLoop
@@ -116,13 +116,16 @@ def _waiting(engine: Engine) -> int:
 
 
 @contextmanager
-def worker_in(folder: Path, encoder: EncoderSettings) -> Iterator[tuple[Worker, WorkerLoop]]:
+def worker_in(
+    folder: Path, encoder: EncoderSettings, volume: VolumeSettings | None = None
+) -> Iterator[tuple[Worker, WorkerLoop]]:
     """A worker with a database of its own, and its loop, ready to run."""
     server = EmbeddedServer(folder / "postgres")
     engine = connect(server.url)
     try:
         migrate(engine)
-        worker = start_worker(engine, Settings(data_folder=folder, encoder=encoder))
+        settings = Settings(data_folder=folder, encoder=encoder, volume=volume or VolumeSettings())
+        worker = start_worker(engine, settings)
         with WorkerLoop(worker) as loop:
             yield worker, loop
     finally:

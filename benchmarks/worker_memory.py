@@ -57,7 +57,7 @@ def mark(images: int, worker: Worker) -> Mark:
     return Mark(
         images,
         me.memory_info().rss / MB,
-        worker.index.count * worker.space.dimension * FLOAT32 / MB,
+        worker.index.held * worker.space.dimension * FLOAT32 / MB,
         sum(reader.memory_info().rss for reader in readers) / MB,
     )
 
