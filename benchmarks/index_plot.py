@@ -37,8 +37,13 @@ def draw(tables: Sequence[dict[str, Any]], file: Path) -> None:
         _times(place, [table for table in tables if table["dimension"] == dimension], looks)
         place.set_title(f"one question, {dimension} numbers")
     _filters(axes[0][-1], tables[-1], looks)
-    handles, names = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="lower center", ncols=5, fontsize="small", frameon=False)
+    told = [place.get_legend_handles_labels() for place in axes[0]]
+    named = {
+        name: handle for handles, names in told for handle, name in zip(handles, names, strict=True)
+    }
+    figure.legend(
+        named.values(), named.keys(), loc="lower center", ncols=5, fontsize="small", frameon=False
+    )
     figure.tight_layout(rect=(0, 0.16, 1, 1))
     figure.savefig(file)
     plt.close(figure)

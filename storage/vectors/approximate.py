@@ -204,6 +204,9 @@ def _empty(choice: Choice, rows: Vectors, metric: Metric) -> Any:
             else:
                 index = faiss.IndexIVFScalarQuantizer(quantizer, width, cells, coarse, number)
             index.cp.spherical = metric is Metric.COSINE
+            # FAISS would like 39 rows for each cell, and says so on stderr: what recall comes of
+            # fewer is measured anyway
+            index.cp.min_points_per_centroid = 1
     if choice.kind is Kind.HNSW:
         index.hnsw.efConstruction = HNSW_BUILD
     if not index.is_trained:
