@@ -56,12 +56,15 @@ class SnapshotReader:
     def look(self, connection: Connection) -> None:
         """Takes in what came, so that the next question need not."""
         index = self._index
+        if index is not None:
+            # before the database is asked: a transaction that keeps to one state (REPEATABLE READ)
+            # would not see what a file holds that was written since it began
+            index.follow(self._path)
         if index is not None and index.watermark > embeddings.last_change(connection):
             self._index = index = None  # the database was restored; never two of them in memory
         if index is None:
             self._index = self._opened(connection)
             return
-        index.follow(self._path)
         index.catch_up(connection)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.engine import Connection
 
 from storage import embeddings
 from storage.database_index import DatabaseIndex
@@ -151,3 +152,35 @@ def test_a_reader_does_not_use_a_snapshot_of_another_past(engine: Engine, path: 
         connection.execute(text("SELECT setval('embedding_changes', 3)"))
         index = SnapshotReader(path, SPACE).now(connection)
         assert (index.count, path.exists()) == (2, True)
+
+
+def test_a_reader_is_not_ahead_of_the_transaction_that_it_answers_in(
+    engine: Engine, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study goes, and the file is written anew, right after the transaction's first statement."""
+    _archive(engine, 5)
+    rebuild(engine, path, SPACE)
+    reader = SnapshotReader(path, SPACE)
+    with engine.connect() as connection:
+        assert reader.now(connection).count == 5
+    last_change = embeddings.last_change
+
+    def and_then_it_changes(connection: Connection) -> int:
+        last = last_change(connection)
+        with engine.begin() as other:
+            study = other.execute(
+                text("SELECT id FROM studies WHERE study_instance_uid = '1.1'")
+            ).scalar_one()
+            embeddings.retire_study(other, space_id=SPACE.id, study_id=study)
+        rebuild(engine, path, SPACE)
+        return last
+
+    monkeypatch.setattr("storage.index.save_after", lambda _count: 0)  # it is always time
+    monkeypatch.setattr(embeddings, "last_change", and_then_it_changes)
+    frozen = engine.execution_options(isolation_level="REPEATABLE READ")
+    with frozen.connect() as connection:
+        assert DatabaseIndex(connection, SPACE).count == 5
+        assert reader.now(connection).count == 5
+    monkeypatch.undo()
+    with engine.connect() as connection:
+        assert reader.now(connection).count == 0
