@@ -22,7 +22,9 @@ VERBS = {
     "reports": ("report", "case"),
     "tokens": ("token",),
     "encoders": ("encoders",),
-    "others": ("conformance", "labels"),
+    "labels": ("labels",),
+    "others": ("conformance",),
+    "evaluation": ("evaluate",),
 }
 """The verbs that each module of ``dicom_node.verbs`` tells the parser of."""
 TALKING = frozenset({"serve", "demo"})

@@ -15,6 +15,10 @@ from dicom_node.settings_file import SettingsError
 from dicom_node.tls import TlsError
 from encoders.encoder import EncoderError
 from encoders.image import PixelError
+from evaluation.collection import CollectionError
+from evaluation.measures import MeasureError
+from evaluation.nearest import VectorsError
+from evaluation.papers import UnknownTableError
 from storage.database import DatabaseError
 from storage.index import SnapshotError
 from storage.labels import LabelError
@@ -24,6 +28,7 @@ from storage.vectors.gpu import NoGpuError
 
 KNOWN_FAULTS = (
     ChangeoverError,
+    CollectionError,
     DatabaseError,
     DBAPIError,
     IdentityError,
@@ -37,6 +42,7 @@ KNOWN_FAULTS = (
     TokenError,
     EncoderError,
     LabelError,
+    MeasureError,
     ReportError,
     SearchError,
     SendError,
@@ -44,7 +50,9 @@ KNOWN_FAULTS = (
     SnapshotError,
     StartError,
     UnknownPeerError,
+    UnknownTableError,
     UnreadableError,
+    VectorsError,
 )
 """Told in one line, without a traceback."""
 

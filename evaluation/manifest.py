@@ -18,16 +18,18 @@ class ManifestRow:
     """One image of a collection.
 
     Attributes:
-        path: the image file, beside or below the manifest; seen to exist.
+        path: the image file, beside or below the manifest; seen to exist unless nobody looked.
         patient_id: the group that is left out when this image asks; never empty.
         labels: the labels (a manifest separates them by ``|``), none where there are none.
         columns: every column as text, those that only some collections have included.
+        line: of the manifest.
     """
 
     path: Path
     patient_id: str
     labels: tuple[str, ...]
     columns: Mapping[str, str] = field(default_factory=dict, compare=False)
+    line: int = field(default=0, compare=False)
 
     def column(self, name: str) -> str:
         """Return a further column's text (``view``, ``set`` ...).
@@ -40,12 +42,13 @@ class ManifestRow:
         return self.columns[name]
 
 
-def read_manifest(manifest: Path) -> tuple[ManifestRow, ...]:
+def read_manifest(manifest: Path, *, look: bool = True) -> tuple[ManifestRow, ...]:
     """Return the rows of a manifest in the order of the file.
 
     Args:
         manifest: CSV, UTF-8, with a header that has at least ``file`` (relative to the manifest's
             folder), ``patient_id`` and ``labels``.
+        look: whether the image files must be there.
 
     Raises:
         ManifestError: the manifest, one of these columns, a patient id, a cell or an image file is
@@ -59,27 +62,28 @@ def read_manifest(manifest: Path) -> tuple[ManifestRow, ...]:
         missing = [name for name in REQUIRED if name not in header]
         if missing:
             raise ManifestError(f"{manifest} has no column {', '.join(map(repr, missing))}")
-        return tuple(_row(manifest, reader.line_num, columns) for columns in reader)
+        return tuple(_row(manifest, reader.line_num, columns, look) for columns in reader)
 
 
-def _row(manifest: Path, line: int, columns: dict[str, str]) -> ManifestRow:
+def _row(manifest: Path, line: int, columns: dict[str, str], look: bool) -> ManifestRow:
     # DictReader files surplus cells under None and fills missing ones with None
     if None in columns or None in columns.values():
         raise ManifestError(f"{manifest} line {line}: not as many cells as the header has")
     if not columns["patient_id"]:
         raise ManifestError(f"{manifest} line {line}: patient_id is empty")
     return ManifestRow(
-        path=_image(manifest, line, columns["file"]),
+        path=_image(manifest, line, columns["file"], look),
         patient_id=columns["patient_id"],
         labels=tuple(label for label in columns["labels"].split("|") if label),
         columns=MappingProxyType(columns),
+        line=line,
     )
 
 
-def _image(manifest: Path, line: int, name: str) -> Path:
+def _image(manifest: Path, line: int, name: str, look: bool) -> Path:
     path = manifest.parent / name
     if not path.resolve().is_relative_to(manifest.parent.resolve()):
         raise ManifestError(f"{manifest} line {line}: {name!r} lies outside the manifest's folder")
-    if not path.is_file():
+    if look and not path.is_file():
         raise ManifestError(f"{manifest} line {line}: there is no image {path}")
     return path

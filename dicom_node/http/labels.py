@@ -103,10 +103,15 @@ def _on_study(engine: Engine, uid: str) -> list[LabelWord]:
 
 def _json(word: LabelWord) -> dict[str, Any]:
     label = word.label
-    return {
+    told = {
         "name": label.name,
         "value": label.value,
         "code": label.code,
         "scheme": label.scheme,
         "source": word.source,
     }
+    if word.series_instance_uid:
+        told["series_instance_uid"] = word.series_instance_uid
+    if word.sop_instance_uid:
+        told["sop_instance_uid"] = word.sop_instance_uid
+    return told

@@ -58,11 +58,19 @@ def _answers() -> Node:
         "State": an_object(_STATE),
         "Study": an_object(_STUDY),
         "Label": an_object(label),
-        "LabelWord": an_object(word),
+        "LabelWord": _with_optional(
+            an_object(word), {"series_instance_uid": _TEXT, "sop_instance_uid": _TEXT}
+        ),
         "Labels": an_object(labels),
         "Hit": an_object(_hit()),
         "Answer": _with_wishes(an_object(_answer())),
     }
+
+
+def _with_optional(schema: Node, more: Node) -> Node:
+    """An object with what is there only where there is something to tell."""
+    schema["properties"] |= more
+    return schema
 
 
 def _hit() -> Node:
@@ -106,8 +114,7 @@ def _with_wishes(answer: Node) -> Node:
     uids = {"type": "array", "items": _TEXT}
     names = ("more", "less", "left_out")
     refined = {"by": {"enum": ["feedback", "request"]}, **dict.fromkeys(names, uids)}
-    answer["properties"] |= {"also": uids, "refined": an_object(refined)}
-    return answer
+    return _with_optional(answer, {"also": uids, "refined": an_object(refined)})
 
 
 def _reports() -> Node:

@@ -4,8 +4,16 @@ PostgreSQL is the truth: the spool is emptied by the site's rule and the index c
 whatever an answer needs later (attributes, the picture, the vector's provenance) stands here.
 """
 
-from storage.tables.archive import Instance, Label, Series, Study, SurplusFile
-from storage.tables.base import COMMITMENTS, QUEUE_STATES, STUDY_STATES, VERDICTS, Base
+from storage.tables.archive import Instance, Series, Study, SurplusFile
+from storage.tables.base import (
+    COMMITMENTS,
+    LABEL_KINDS,
+    QUEUE_STATES,
+    STUDY_STATES,
+    VERDICTS,
+    Base,
+)
+from storage.tables.labels import Label, LabelImport, SupersededLabel
 from storage.tables.people import CaseLookup, Feedback, Query, Secret, Token
 from storage.tables.vectors import (
     EMBEDDING_CHANGES,
@@ -21,6 +29,7 @@ from storage.tables.work import Job, Report, Send
 __all__ = [
     "COMMITMENTS",
     "EMBEDDING_CHANGES",
+    "LABEL_KINDS",
     "QUEUE_STATES",
     "STUDY_STATES",
     "VERDICTS",
@@ -32,6 +41,7 @@ __all__ = [
     "Instance",
     "Job",
     "Label",
+    "LabelImport",
     "Query",
     "Report",
     "Secret",
@@ -42,6 +52,7 @@ __all__ = [
     "Space",
     "Study",
     "StudyCount",
+    "SupersededLabel",
     "SurplusFile",
     "Token",
 ]

@@ -1,9 +1,9 @@
-"""Studies, their series and instances, and what was said of them."""
+"""Studies, their series and instances."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from storage.tables.base import STUDY_STATES, Base, identity, now, one_of
@@ -102,25 +102,3 @@ class SurplusFile(Base):
 
     spool_name: Mapped[str] = mapped_column(primary_key=True)
     node: Mapped[str]
-
-
-class Label(Base):
-    """A finding said of a study, or of one series or instance of it; -1 means uncertain."""
-
-    __tablename__ = "labels"
-    __table_args__ = (
-        CheckConstraint("value IN (-1, 0, 1)", name="value"),
-        UniqueConstraint("study_id", "series_instance_uid", "sop_instance_uid", "name", "source"),
-        Index("ix_labels_present", "name", "study_id", postgresql_where=text("value = 1")),
-    )
-
-    id: Mapped[int] = identity()
-    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id", ondelete="CASCADE"))
-    series_instance_uid: Mapped[str] = mapped_column(server_default="")
-    sop_instance_uid: Mapped[str] = mapped_column(server_default="")
-    name: Mapped[str]
-    value: Mapped[int] = mapped_column(SmallInteger)
-    code: Mapped[str | None]
-    scheme: Mapped[str | None]
-    source: Mapped[str]
-    created_at: Mapped[datetime] = now()

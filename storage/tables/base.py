@@ -11,6 +11,7 @@ STUDY_STATES = ("open", "queued", "indexed", "answered", "failed")
 QUEUE_STATES = ("queued", "running", "done", "failed")
 COMMITMENTS = ("wanted", "asked", "committed", "failed")
 VERDICTS = ("similar", "not similar")
+LABEL_KINDS = ("csv", "dicom", "report", "http", "removal")
 
 
 def one_of(column: str, states: tuple[str, ...]) -> str:

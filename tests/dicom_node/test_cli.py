@@ -432,39 +432,6 @@ def test_verify_names_a_vector_that_differs(
     )
 
 
-def test_labels_are_imported_with_their_source(
-    likeness: Likeness, engine: Engine, tmp_path: Path
-) -> None:
-    with engine.begin() as connection:
-        add_study(connection, space(), "1.2.1", [unit(1, 0, 0, 0)])
-    path = tmp_path / "findings.csv"
-    path.write_text("study_instance_uid,label,value\n1.2.1,effusion,1\n1.2.1,nodule,-1\n")
-    assert likeness("labels", "import", path) == Ran(0, "2 labels stored\n", "")
-    with engine.connect() as connection:
-        rows = connection.execute(text("SELECT name, value, source FROM labels ORDER BY name"))
-        assert rows.all() == [("effusion", 1, "findings.csv"), ("nodule", -1, "findings.csv")]
-
-
-def test_labels_of_unknown_studies_are_told(likeness: Likeness, tmp_path: Path) -> None:
-    path = tmp_path / "findings.csv"
-    path.write_text(f"study_instance_uid,label,value\n{NO_SUCH},effusion,1\n")
-    ran = likeness("labels", "import", path)
-    assert (ran.code, ran.out) == (1, "0 labels stored\n")
-    assert ran.err == f"likeness: 1 studies are not in this archive, such as {NO_SUCH}\n"
-
-
-def test_a_faulty_label_file_changes_nothing(
-    likeness: Likeness, engine: Engine, tmp_path: Path
-) -> None:
-    with engine.begin() as connection:
-        add_study(connection, space(), "1.2.1", [unit(1, 0, 0, 0)])
-    path = tmp_path / "findings.csv"
-    path.write_text("study_instance_uid,label,value\n1.2.1,effusion,1\n1.2.1,nodule,yes\n")
-    assert "line 3: needs a study UID" in likeness("labels", "import", path).could_not()
-    with engine.connect() as connection:
-        assert connection.execute(text("SELECT count(*) FROM labels")).scalar_one() == 0
-
-
 def test_the_encoders_are_listed_with_the_one_in_use(
     likeness: Likeness, monkeypatch: pytest.MonkeyPatch
 ) -> None:

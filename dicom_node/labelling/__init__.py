@@ -1,0 +1,1 @@
+"""Labels taken in from files: tables, reports, and the attributes of DICOM objects."""

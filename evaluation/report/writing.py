@@ -1,0 +1,48 @@
+"""The files of a report, each there as a whole or not at all."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from evaluation.collection import Collection
+from evaluation.report import tables
+from evaluation.report.as_json import as_json
+from evaluation.report.document import Document
+from evaluation.report.page import page
+
+
+def write(document: Document, collection: Collection, folder: Path) -> list[Path]:
+    """Writes ``report.json``, the CSV tables and ``report.html``; returns their paths.
+
+    Each is written aside and renamed: who reads while it is written sees the old one.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    return [_written(folder / name, lines) for name, lines in _files(document, collection)]
+
+
+def _files(document: Document, collection: Collection) -> Iterator[tuple[str, Iterable[str]]]:
+    yield "report.json", (as_json(document),)
+    yield "figures.csv", tables.figures(document)
+    yield "classes.csv", tables.classes(document)
+    yield "confounders.csv", tables.confounders(document)
+    yield "comparisons.csv", tables.comparisons(document)
+    yield "confusions.csv", tables.confusions(document)
+    yield "neighbours.csv", tables.neighbours(document, collection)
+    yield "report.html", (page(document),)
+
+
+def _written(path: Path, lines: Iterable[str]) -> Path:
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        # a name that came out of a damaged file may hold what UTF-8 cannot
+        with aside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+    return path

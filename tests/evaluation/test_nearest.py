@@ -1,0 +1,112 @@
+"""Neighbours against brute force, ties and strata included."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evaluation.nearest import NOBODY, Neighbourhood, VectorsError, checked
+from storage.vectors.metric import Metric
+
+METRICS = list(Metric)
+
+
+def vectors_of(metric: Metric, count: int, seed: int) -> np.ndarray:
+    """Small whole numbers, so that many are exactly as near as others."""
+    random = np.random.default_rng(seed)
+    if metric is Metric.HAMMING:
+        return random.integers(0, 4, (count, 2)).astype(np.uint8)
+    found = random.integers(-2, 3, (count, 3)).astype(np.float32)
+    found[~found.any(axis=1)] = 1
+    return found
+
+
+def score(metric: Metric, a: np.ndarray, b: np.ndarray) -> float:
+    if metric is Metric.HAMMING:
+        return -float(sum((int(x) ^ int(y)).bit_count() for x, y in zip(a, b, strict=True)))
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    if metric is Metric.L2:
+        return -float(np.linalg.norm(x - y))
+    return float(x @ y)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    metric=st.sampled_from(METRICS),
+    count=st.integers(1, 200),
+    k=st.integers(1, 40),
+    patients=st.integers(1, 8),
+    strata=st.sampled_from([0, 1, 3]),
+    seed=st.integers(0, 1000),
+)
+def test_as_by_brute_force(
+    metric: Metric, count: int, k: int, patients: int, strata: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    vectors = vectors_of(metric, count, seed)
+    apart = random.integers(0, patients, count)
+    codes = random.integers(-1, strata, count) if strata else None
+    queries = np.flatnonzero(random.random(count) < 0.7)
+    index = np.union1d(np.flatnonzero(random.random(count) < 0.7), [0])
+    run = Neighbourhood(vectors, metric, queries, index).nearest(k, apart=apart, strata=codes)
+    asked = [q for q in queries if codes is None or codes[q] >= 0]
+    assert list(run.queries) == asked
+    used = checked(vectors, metric)
+    for query, found, scores in zip(run.queries, run.neighbours, run.similarities, strict=True):
+        may = [
+            at
+            for at in index
+            if apart[at] != apart[query]
+            and at != query
+            and (codes is None or codes[at] == codes[query])
+        ]
+        ranked = sorted((-score(metric, used[query], used[at]), at) for at in may)[:k]
+        assert [at for at in found if at != NOBODY] == [at for _, at in ranked]
+        assert list(scores[: len(ranked)]) == pytest.approx([-s for s, _ in ranked], abs=2e-5)
+        assert (scores[len(ranked) :] == -np.inf).all()
+
+
+def test_all_equal_vectors_answer_in_their_order() -> None:
+    vectors = np.ones((600, 4), np.float32)
+    run = Neighbourhood(vectors).nearest(3, apart=np.arange(600) // 2)
+    assert run.neighbours[0].tolist() == [2, 3, 4]
+    assert run.neighbours[3].tolist() == [0, 1, 4]
+    assert run.neighbours[599].tolist() == [0, 1, 2]
+
+
+def test_a_patient_of_more_images_than_the_list_is_deep() -> None:
+    random = np.random.default_rng(0)
+    vectors = np.concatenate([np.ones((300, 2)), random.random((50, 2))]).astype(np.float32)
+    apart = np.array([0] * 300 + list(range(1, 51)))
+    run = Neighbourhood(vectors).nearest(5, apart=apart)
+    assert (run.neighbours[:300] >= 300).all()
+
+
+@pytest.mark.parametrize(
+    ("vectors", "said"),
+    [
+        (np.zeros((3, 2), np.float32), "3 vectors are all zero, such as that of image 0"),
+        (np.array([[1, 1], [np.nan, 1]], np.float32), "1 vectors are not finite.*image 1"),
+        (np.array([[1, 1], [np.inf, 1]], np.float32), "not finite"),
+        (np.ones(4, np.float32), "shape"),
+        (np.ones((0, 4), np.float32), "shape"),
+    ],
+)
+def test_vectors_that_say_nothing(vectors: np.ndarray, said: str) -> None:
+    with pytest.raises(VectorsError, match=said):
+        Neighbourhood(vectors)
+
+
+def test_codes_that_are_none() -> None:
+    with pytest.raises(VectorsError, match="uint8"):
+        Neighbourhood(np.ones((3, 2), np.float32), Metric.HAMMING)
+
+
+def test_k_is_at_least_one() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        Neighbourhood(np.ones((3, 2), np.float32)).nearest(0, apart=np.arange(3))
+
+
+def test_an_empty_index_is_refused() -> None:
+    with pytest.raises(VectorsError, match="empty"):
+        Neighbourhood(np.ones((3, 2), np.float32), index=np.zeros(0, np.int64))
