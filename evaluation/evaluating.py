@@ -182,7 +182,7 @@ def _rows_within(
         by_value = replace(
             found, classes=codes[found.queries], class_names=tuple(str(value) for value in values)
         )
-        part = key.split(": ")[0]
+        part = key.rpartition(": ")[0]
         yield Row(part, f"mean over {task.within}", figure(by_value, "class_mean", seed=seed))
         for at, value in enumerate(by_value.class_names):
             some = by_value.of_class(at)

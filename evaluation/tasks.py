@@ -134,7 +134,7 @@ THE_LABEL = "label"
 def one_class(
     collection: Collection,
     column: str,
-    measures: Sequence[str] = (*PRECISIONS, *OF_FIVE),
+    measures: Sequence[str] = (*PRECISIONS, "ap.hits@5", "rr@5"),
     *,
     within: str = "",
 ) -> Task:
@@ -168,7 +168,8 @@ def one_class(
         codes,
         names,
     )
-    return Task(column, says, members, (part,), "p@1", within=within)
+    headline = "p@1" if "p@1" in measures else measures[0]
+    return Task(column, says, members, (part,), headline, within=within)
 
 
 def _attribute(collection: Collection, column: str) -> Texts:
@@ -275,7 +276,7 @@ def as_near(collection: Collection, column: str, scale: float, bins: Sequence[fl
         codes = np.where(known_values, np.digitize(values, bins), -1)
         names = tuple(_between(bins, at) for at in range(len(bins) + 1))
         same = relevance.same(codes, f"of the same class of {column}")
-        measures = _measures((*PRECISIONS, *OF_FIVE, "ndcg.lin@5"))
+        measures = _measures((*PRECISIONS, "ap.hits@5", "rr@5", "ndcg.lin@5"))
         parts.append(
             Part("class", same, measures, ("micro", "class_mean"), known_values, codes, names)
         )

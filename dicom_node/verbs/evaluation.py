@@ -55,9 +55,7 @@ def run_evaluate(chosen: argparse.Namespace, settings: Settings) -> int:
     strata = planning.strata(collection, wanted)
     asked = tuple(_systems(chosen, settings, collection, given))
     judgements = tuple(_judged(asked, tasks, collection, rules, strata))
-    evaluated = Evaluated(
-        collection, rules, tasks, asked, judgements, {one.name: one.space for one in asked}, strata
-    )
+    evaluated = Evaluated(collection, rules, tasks, asked, judgements, strata)
     made = provenance(_now(), shlex.join(sys.argv), rules.seed)
     with _bar("pictures", "image") as progress:
         document = compose(evaluated, made, maps=not chosen.no_maps, progress=progress)
@@ -166,7 +164,8 @@ def _systems(
     given: tuple[System, ...],
 ) -> Iterator[System]:
     yield from given
-    names = chosen.encoder or ([] if given else [settings.encoder.name])
+    # named twice, a system is asked once
+    names = dict.fromkeys(chosen.encoder or ([] if given else [settings.encoder.name]))
     for name in names:
         with _bar(name, "image") as progress:
             made = systems.system_of(
