@@ -19,7 +19,6 @@ from evaluation.collection import (
 )
 
 UncertaintyRule = Literal["ignore", "positive", "negative"]
-Rule = UncertaintyRule
 RULES: tuple[UncertaintyRule, ...] = ("ignore", "positive", "negative")
 
 _PRECEDENCE = (POSITIVE, UNCERTAIN, NEGATIVE)

@@ -18,7 +18,7 @@ from evaluation.collection import (
     known_codes,
 )
 from evaluation.figures import Mean
-from evaluation.label_sets import Rule, decided
+from evaluation.label_sets import UncertaintyRule, decided
 from evaluation.measures import Measure, measure
 from evaluation.relevance import Qrels
 
@@ -41,7 +41,7 @@ class Rules:
     apart: str = "patient"
     query_splits: tuple[str, ...] = ()
     index_splits: tuple[str, ...] = ()
-    uncertain: Rule = "ignore"
+    uncertain: UncertaintyRule = "ignore"
     seed: int = 0
 
     def kept_apart(self, collection: Collection) -> Codes:
@@ -186,7 +186,7 @@ def _attribute(collection: Collection, column: str) -> Texts:
 def any_label(
     collection: Collection,
     members: Positions,
-    uncertain: Rule,
+    uncertain: UncertaintyRule,
     *,
     name: str = "labels",
     all_answer: bool = False,
@@ -228,7 +228,7 @@ def any_label(
 def each_label(
     collection: Collection,
     members: Positions,
-    uncertain: Rule,
+    uncertain: UncertaintyRule,
     *,
     name: str = "each label",
     measures: Sequence[str] = OF_FIVE,

@@ -27,6 +27,7 @@ from evaluation.papers.named_table import Terms
 from evaluation.papers.rendering import markdown, text
 from evaluation.planning import Wanted
 from evaluation.readers.archive import read_archive
+from evaluation.readers.options import options_of
 from evaluation.readers.vectors import read_vectors
 from evaluation.report.as_json import plain
 from evaluation.report.compose import Evaluated, compose
@@ -154,7 +155,9 @@ def _whole(chosen: argparse.Namespace, settings: Settings) -> tuple[Collection, 
     if name == "vectors":
         collection, vectors = read_vectors(place)
         return collection, (System("vectors", vectors, Metric(chosen.metric)),)
-    return readers.READERS[name].read(place), ()
+    read = readers.READERS[name].read
+    options = options_of(name, read, chosen.option)
+    return read(place, images=readers.Images(chosen.images), **options), ()
 
 
 def _systems(
@@ -219,6 +222,10 @@ def add_verbs(verbs: Any) -> None:
         " (default: the last tenth)")  # fmt: skip
     add("--space", metavar="ID", help="of the archive (default: the one that answers)")
     add("--reader", choices=readers.READERS, help="the data set's layout (default: recognised)")
+    add("--option", action="append", default=[], metavar="KEY=VALUE",
+        help="of the layout, such as labeler=negbio (docs/evaluation.md)")  # fmt: skip
+    add("--images", choices=("all", "present"), default="all",
+        help="present: images that are not there are left out, and told")  # fmt: skip
     add(
         "--encoder",
         action="append",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evaluation.collection import NEGATIVE, POSITIVE, UNCERTAIN, UNSAID, Collection, CollectionError
-from evaluation.label_sets import LABEL_SETS, Rule, consolidated, decided
+from evaluation.label_sets import LABEL_SETS, UncertaintyRule, consolidated, decided
 from evaluation.readers import chestx_ray14, chexpert
 
 P, N, U, X = POSITIVE, NEGATIVE, UNCERTAIN, UNSAID
@@ -89,7 +89,7 @@ def test_a_missing_part_is_named() -> None:
     ],
 )
 def test_rules_for_uncertain_labels(
-    rule: Rule, unsaid_known: bool, positive: list[int], known: list[int]
+    rule: UncertaintyRule, unsaid_known: bool, positive: list[int], known: list[int]
 ) -> None:
     states = np.array([P, N, U, X], np.int8)
     found = decided(states, rule, unsaid_known=unsaid_known)

@@ -16,7 +16,7 @@ from evaluation.collection import (
 )
 from evaluation.evaluating import Judgement, System, judge
 from evaluation.figures import Figure
-from evaluation.label_sets import Rule
+from evaluation.label_sets import UncertaintyRule
 from evaluation.tasks import Rules, Task, any_label, as_near, each_label, one_class
 from storage.vectors.metric import Metric
 
@@ -141,7 +141,7 @@ def test_images_without_a_label_may_answer() -> None:
         ("ignore", [1, 3]),
     ],
 )
-def test_uncertain_labels(rule: Rule, ranks: list[int]) -> None:
+def test_uncertain_labels(rule: UncertaintyRule, ranks: list[int]) -> None:
     rows = [[POSITIVE], [UNCERTAIN], [NEGATIVE], [POSITIVE], [UNSAID]]
     made = labelled(rows, [0, 0.1, 4.1, 4, 4.05])
     task = each_label(made[0], np.arange(5), rule)
