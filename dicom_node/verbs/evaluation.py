@@ -22,6 +22,7 @@ from evaluation import papers, planning, readers, systems, text_table
 from evaluation.collection import Collection
 from evaluation.embedding import Progress
 from evaluation.evaluating import Judgement, System, judge
+from evaluation.grades import read_grades
 from evaluation.label_sets import LABEL_SETS, RULES, consolidated
 from evaluation.papers.named_table import Terms
 from evaluation.papers.rendering import markdown, text
@@ -95,7 +96,15 @@ def _table(chosen: argparse.Namespace, settings: Settings) -> int:
     collection, given = _read(chosen, settings)
     asked = tuple(_systems(chosen, settings, collection, given))
     with _bar(named.id, "query") as progress:
-        terms = Terms(chosen.as_printed, chosen.make_splits, chosen.seed, progress=progress)
+        graded = [read_grades(path, collection) for path in chosen.grades]
+        terms = Terms(
+            chosen.as_printed,
+            chosen.make_splits,
+            chosen.seed,
+            truth=graded[0] if graded else None,
+            others=tuple(graded[1:]),
+            progress=progress,
+        )
         made = named.run(collection, asked, terms)
     chosen.output.mkdir(parents=True, exist_ok=True)
     file = chosen.output / f"{named.id.replace('/', '-')}.md"
@@ -216,6 +225,8 @@ def add_verbs(verbs: Any) -> None:
         " or a paper's table such as papers/2-table2, of the data set --data")  # fmt: skip
     add("--data", type=Path, metavar="PLACE", help="the data set of a paper's table")
     add("--as-printed", action="store_true", help="a paper's table by its own, looser rules")
+    add("--grades", type=Path, nargs="*", default=[], metavar="FILE",
+        help="of papers/3-ndcg: readers' grades; the first reader's are right")  # fmt: skip
     add("--make-splits", action="store_true", help="splits by lot where the data set has none")
     add("--new-since", type=datetime.fromisoformat, metavar="DATE",
         help="of the archive: from when images are new, and compared with the others"

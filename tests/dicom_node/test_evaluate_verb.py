@@ -150,9 +150,40 @@ def test_a_papers_table(likeness: Likeness, tmp_path: Path) -> None:
     assert (tmp_path / "out/papers-2-table2.md").read_text().startswith("## papers/2-table2: ")
 
 
+def test_a_table_of_graded_images(likeness: Likeness, collection: Path, tmp_path: Path) -> None:
+    rows = [f"0.png,{at}.png,{rank}" for rank, at in enumerate((4, 5, 8, 2, 3), start=1)]
+    first, second = tmp_path / "R1.csv", tmp_path / "R2.csv"
+    for file, lines in ((first, rows), (second, [*rows[1:], rows[0]])):
+        told = [f"{line.rpartition(',')[0]},{rank}" for rank, line in enumerate(lines, start=1)]
+        file.write_text("query,image,rank\n" + "\n".join(told) + "\n")
+    table = ("evaluate", "papers/3-ndcg", "--data", collection, "-o", tmp_path / "out")
+    ran = likeness(*table, "--encoder", "pixels", "--grades", first, second)
+    assert ran.code == 0, ran.err
+    assert "R2" in ran.out
+    assert "SSIM" in ran.out
+    assert "pixels" in ran.out
+
+
+def test_a_part_of_a_data_set(likeness: Likeness, collection: Path, tmp_path: Path) -> None:
+    (collection / "7.png").unlink()
+    told = asked(
+        likeness,
+        collection,
+        tmp_path / "out",
+        "--images",
+        "present",
+        "--classes",
+        "kind",
+        "--encoder",
+        "random",
+    )
+    assert "23 images" in told.splitlines()[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("SET", "--option", "labeler=negbio"), "is no option of manifest; it has root=…"),
         (("nowhere",), "nowhere is no data set that is known; --reader says which it is"),
         (("papers/9-table9",), "there is no table 'papers/9-table9'; there are papers/1-map5"),
         (("SET", "--classes", "nothing"), "has no column 'nothing'; it has view, kind"),
