@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from benchmarks.baseline_quality import read_image
 from benchmarks.machine import as_list, provenance
 from encoders.baseline import describe
-from evaluation.manifest import ManifestRow, read_manifest
+from evaluation.readers.manifest_file import ManifestRow, read_manifest
 from storage.search import percentile
 
 Vectors = NDArray[np.float32]

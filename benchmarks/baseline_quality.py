@@ -17,8 +17,8 @@ from PIL import Image
 from encoders.baseline import describe
 from encoders.descriptor_blocks import grey_layout
 from encoders.descriptor_resize import resize
-from evaluation.manifest import ManifestRow, read_manifest
 from evaluation.precision import chance_level, hits_at, precision_at
+from evaluation.readers.manifest_file import ManifestRow, read_manifest
 
 Pixels = NDArray[np.float32]
 Describe = Callable[[Pixels], Pixels]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.baseline_quality import read_image
 from benchmarks.machine import as_list, provenance
 from encoders.polarity import measure_polarity
-from evaluation.manifest import ManifestRow, read_manifest
+from evaluation.readers.manifest_file import ManifestRow, read_manifest
 
 TIMED_SHAPE, TIMED_TURNS = (2048, 2048), 21
 

@@ -86,11 +86,7 @@ class OwnIndex:
         """Starts the rebuild if there is to be one, and follows what others write."""
         if self._kept is None and not self._rebuilding.is_alive():
             self._rebuilding.start()
-        self._following.enter_context(Listening(self._engine, self._hear, "index-follow"))
-
-    def _hear(self) -> None:
-        with self._engine.connect() as connection:
-            self.catch_up(connection)
+        self._following.enter_context(Listening(self._engine, self.catch_up, "index-follow"))
 
     def catch_up(self, connection: Connection) -> None:
         """Takes in what was written to the database."""

@@ -41,16 +41,15 @@ class SharedIndex:
 
         Without that the first who asks would wait for it, and who asks after a burst.
         """
-        with Listening(engine, lambda: self.look(engine), "index-follow"):
+        with Listening(engine, self.look, "index-follow"):
             yield
 
-    def look(self, engine: Engine) -> None:
+    def look(self, connection: Connection) -> None:
         """Takes in what came to the space in use."""
         try:
-            with engine.connect() as connection:
-                space = asking.space_in_use(connection)
-                with self._catching_up:
-                    self._reader_of(space).look(connection)
+            space = asking.space_in_use(connection)
+            with self._catching_up:
+                self._reader_of(space).look(connection)
         except SearchError:
             log.debug("nothing is indexed yet")
 

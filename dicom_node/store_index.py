@@ -154,8 +154,8 @@ class StoreOwner:
         self.look()
         self._following.enter_context(Listening(self._engine, self._hear, "index-follow"))
 
-    def _hear(self) -> None:
-        with self._engine.connect() as connection, self._catching_up:
+    def _hear(self, connection: Connection) -> None:
+        with self._catching_up:
             self._reader.look(connection)
 
     def catch_up(self, connection: Connection) -> None:
@@ -221,7 +221,8 @@ class StoreOwner:
         if is_due:  # else somebody did meanwhile
             fill(self._engine, store, self._space, reading=progress.reading)
         self._built = False
-        self._hear()
+        with self._engine.connect() as connection:
+            self._hear(connection)
 
     def _build(self) -> None:
         store = self._reader.store(self._engine)

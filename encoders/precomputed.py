@@ -24,8 +24,7 @@ _LISTED = 3  # keys in a message
 SHARE_OF_MEMORY = 0.2
 """Of the machine's memory: so much the arrays may take, which are held five times for a moment."""
 
-# what zipfile and numpy's reader raise for other or damaged files, depending on the damage
-_DAMAGE = (
+DAMAGE = (
     EOFError,
     KeyError,
     MemoryError,
@@ -38,6 +37,7 @@ _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
 )
+"""What zipfile and numpy's reader raise for other or damaged files, depending on the damage."""
 
 Vectors = NDArray[np.float32]
 
@@ -120,7 +120,7 @@ def _read(path: Path) -> tuple[NDArray[np.str_], NDArray[np.floating]]:
             keys, vectors = np.asarray(arrays["keys"]), np.asarray(arrays["vectors"])
     except OSError as error:
         raise EncoderError(f"vectors file {path} cannot be read: {error}") from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise EncoderError(
             f"vectors file {path} is no whole npz file with arrays 'keys' (text) and 'vectors' "
             f"(numbers, one row per key) and nothing pickled: {error}"

@@ -17,6 +17,8 @@ Texts = NDArray[np.str_]
 
 POSITIVE, NEGATIVE, UNCERTAIN, UNSAID = 1, 0, -1, -2
 """What is known of a label: CheXpert's 1, 0, -1, and the empty cell."""
+RECEIVED = "received"
+"""The number that tells when an image's study began to come, in seconds since 1970."""
 SHOWN = 5
 """Of what is wrong, so many examples are named."""
 
@@ -40,6 +42,7 @@ class Collection:
         splits: ``train``, ``val``, ``test`` ... or empty.
         studies: Study Instance UIDs or what stands for them, or empty.
         paths: the image files; empty where there are vectors only.
+        notes: what was left out or is doubtful, in sentences; reports show them.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Collection:
     splits: tuple[str, ...] = ()
     studies: tuple[str, ...] = ()
     paths: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks the columns against each other.
@@ -117,7 +121,19 @@ class Collection:
             splits=some(self.splits),
             studies=some(self.studies),
             paths=tuple(self.paths[at] for at in positions) if self.paths else (),
+            notes=self.notes,
         )
+
+    def attribute(self, name: str) -> Texts:
+        """One attribute's values, shape (images,).
+
+        Raises:
+            CollectionError: there is no such column.
+        """
+        if name not in self.attributes:
+            known = ", ".join(self.attributes) or "none"
+            raise CollectionError(f"{self.name} has no column {name!r}; it has {known}")
+        return self.attributes[name]
 
     def label(self, name: str) -> States:
         """One label's states, shape (images,).

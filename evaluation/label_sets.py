@@ -17,6 +17,7 @@ from evaluation.collection import (
     CollectionError,
     States,
 )
+from evaluation.readers import chestx_ray14
 
 UncertaintyRule = Literal["ignore", "positive", "negative"]
 RULES: tuple[UncertaintyRule, ...] = ("ignore", "positive", "negative")
@@ -52,21 +53,7 @@ _SETS = (
     LabelSet(
         "nih13",
         _HAQ,
-        _same(
-            "Atelectasis",
-            "Cardiomegaly",
-            "Effusion",
-            "Infiltration",
-            "Mass",
-            "Nodule",
-            "Pneumonia",
-            "Pneumothorax",
-            "Consolidation",
-            "Edema",
-            "Emphysema",
-            "Fibrosis",
-            "Pleural_Thickening",
-        ),
+        _same(*(label for label in chestx_ray14.LABELS if label != "Hernia")),
     ),
     LabelSet(
         "nih-u",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation import tasks
-from evaluation.collection import POSITIVE, Collection, CollectionError, Positions, Texts
+from evaluation.collection import POSITIVE, Collection, CollectionError, Positions
 from evaluation.tasks import Rules, Task
 
 CONFOUNDERS = (
@@ -60,7 +60,7 @@ def met(collection: Collection, conditions: Sequence[str]) -> Positions:
         column, equals, value = condition.partition("=")
         if not equals:
             raise CollectionError(f"{condition!r} is not COLUMN=VALUE")
-        here &= _column(collection, column) == value
+        here &= collection.attribute(column) == value
     if not here.any():
         raise CollectionError(f"{collection.name} has no image with {' and '.join(conditions)}")
     return np.flatnonzero(here)
@@ -99,7 +99,7 @@ def strata(collection: Collection, wanted: Wanted) -> tuple[str, ...]:
         classes = set(wanted.classes)
         return tuple(name for name in CONFOUNDERS if name in collection.attributes.keys() - classes)
     for name in wanted.strata:
-        _column(collection, name)
+        collection.attribute(name)
     return wanted.strata
 
 
@@ -114,10 +114,3 @@ def _number(collection: Collection, told: str) -> Task:
     if not width > 0 or sorted(edges) != edges:
         raise CollectionError(f"{told!r}: the scale is above 0, and bins stand in ascending order")
     return tasks.as_near(collection, column, width, edges)
-
-
-def _column(collection: Collection, name: str) -> Texts:
-    if name not in collection.attributes:
-        known = ", ".join(collection.attributes) or "none"
-        raise CollectionError(f"{collection.name} has no column {name!r}; it has {known}")
-    return collection.attributes[name]

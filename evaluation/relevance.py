@@ -51,7 +51,6 @@ class ToBeFound:
         eligible: how many images might answer.
         relevant: how many of them are relevant.
         mean_gain: of those that might answer: what a neighbour drawn by lot gains on average.
-        best: the k greatest gains, summed as nDCG discounts them; see `ideal`.
     """
 
     eligible: Values

@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
-from evaluation.collection import Codes, Collection, CollectionError, Positions, known_codes
+from evaluation.collection import (
+    RECEIVED,
+    Codes,
+    Collection,
+    CollectionError,
+    Positions,
+    known_codes,
+)
 from evaluation.nearest import NOBODY, Neighbourhood, Vectors
 from evaluation.relevance import Values
 from storage.embeddings import modality_group
@@ -20,7 +27,6 @@ from storage.rules.percentiles import EXACT_IMAGES, MIN_PAIRS, PAIRS, percentile
 from storage.vectors.metric import Metric
 
 ATTRIBUTES = ("modality", "source", "scanner", "body_part")
-RECEIVED = "received"
 NEW_SHARE = 0.1
 SMALLEST = 20
 """Studies that a row needs."""

@@ -177,10 +177,7 @@ def _attribute(collection: Collection, column: str) -> Texts:
         positive = collection.states == POSITIVE
         names = np.array(["", *collection.label_names])
         return names[np.where(positive.sum(axis=1) == 1, 1 + positive.argmax(axis=1), 0)]
-    if column not in collection.attributes:
-        known = ", ".join(collection.attributes) or "none"
-        raise CollectionError(f"{collection.name} has no column {column!r}; it has {known}")
-    return collection.attributes[column]
+    return collection.attribute(column)
 
 
 def any_label(

@@ -11,6 +11,7 @@ from evaluation.shadow import Shadow
 from evaluation.tasks import Task
 
 MEANS = {"micro": "", "class_mean": " class mean", "class_inverse": " inverse frequency"}
+"""What stands behind a measure's id."""
 
 
 def table(task: Task, judgements: Sequence[Judgement]) -> Iterator[str]:
@@ -19,7 +20,7 @@ def table(task: Task, judgements: Sequence[Judgement]) -> Iterator[str]:
     head = f"  {'':<34}{'chance':>8}"
     yield head + "".join(f"{judgement.system[:24]:>26}" for judgement in judgements)
     for rows in zip(*(judgement.rows for judgement in judgements), strict=True):
-        yield f"  {_name(rows[0]):<34}{_number(rows[0].figure.chance):>8}" + "".join(
+        yield f"  {_name(rows[0]):<34}{number(rows[0].figure.chance):>8}" + "".join(
             f"{_with_interval(row.figure):>26}" for row in rows
         )
     counts = [row for row in judgements[0].rows if not row.group][:1]
@@ -38,7 +39,7 @@ def shadowed(found: Shadow) -> Iterator[str]:
     yield f"  {'':<34}{'studies':>9}{'alone':>8}{'share':>8}{'median percentile':>20}"
     for one in found.abstentions:
         share, median = (
-            _number(one.abstained),
+            number(one.abstained),
             "-" if math.isnan(one.median) else f"{one.median:.1f}",
         )
         where = _where(one.attribute, one.value)
@@ -49,7 +50,7 @@ def shadowed(found: Shadow) -> Iterator[str]:
     yield f"  {'':<34}{'new':>8}{'earlier':>9}{'new':>8}{'earlier':>9}{'distance':>10}{'p':>9}"
     for drift in found.drifts:
         values = "".join(
-            f"{_number(value):>{width}}"
+            f"{number(value):>{width}}"
             for value, width in (
                 (drift.similarity_new, 8),
                 (drift.similarity_old, 9),
@@ -72,20 +73,24 @@ def _name(row: Row) -> str:
     return f"{name}, {where}"[:33] if where else name
 
 
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f}".replace("0.", ".", 1)
+def number(value: float) -> str:
+    """A share with three places, as tables print it; a dash where there is none."""
+    if math.isnan(value):
+        return "-"
+    shown = f"{value:.3f}"
+    return shown[1:] if shown.startswith("0.") else shown
 
 
 def _with_interval(figure: Figure) -> str:
     if math.isnan(figure.value):
         return "no query has a value"
-    low, high = _number(figure.low), _number(figure.high)
-    return f"{_number(figure.value)} ({low} to {high})"
+    low, high = number(figure.low), number(figure.high)
+    return f"{number(figure.value)} ({low} to {high})"
 
 
 def _explained(found: Confounder) -> str:
     return (
-        f"{found.attribute} ({found.verdict}): neighbours share it {_number(found.shared.value)} "
-        f"(chance {_number(found.shared.chance)}); {found.measure} within the same "
-        f"{found.attribute} {_number(found.within.value)} (chance {_number(found.within.chance)})"
+        f"{found.attribute} ({found.verdict}): neighbours share it {number(found.shared.value)} "
+        f"(chance {number(found.shared.chance)}); {found.measure} within the same "
+        f"{found.attribute} {number(found.within.value)} (chance {number(found.within.chance)})"
     )

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
+import psycopg2
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import Connection
 
@@ -42,12 +43,13 @@ class Listening:
 
     Args:
         engine: one connection is taken from it, and out of its pool.
-        look: takes in what changed. What it raises of ``OUTAGES`` or OSError counts as an outage:
-            it is called again after a while.
+        look: takes in what changed, by the connection that listens, in a transaction of its own.
+            What it raises of ``OUTAGES`` or OSError counts as an outage: it is called again after
+            a while.
         name: of the thread.
     """
 
-    def __init__(self, engine: Engine, look: Callable[[], None], name: str) -> None:
+    def __init__(self, engine: Engine, look: Callable[[Connection], None], name: str) -> None:
         self._engine = engine
         self._look = look
         self._stopping = threading.Event()
@@ -85,27 +87,35 @@ class Listening:
 
     def _listen(self) -> None:
         """Listens and looks until told to stop, or until the connection is lost."""
-        with self._engine.connect() as pooled:
-            connection = pooled.execution_options(isolation_level="AUTOCOMMIT")
+        with self._engine.connect() as connection:
             connection.detach()  # taken from nobody who works, and closed for good
-            connection.execute(text(f"LISTEN {CHANNEL}"))
+            with connection.begin():
+                connection.execute(text(f"LISTEN {CHANNEL}"))
             driver = connection.connection.dbapi_connection
             if driver is None:
                 raise UnreachableError("the listening connection is closed")
             while not self._stopping.is_set():
-                self._look()
+                with connection.begin():
+                    self._look(connection)
                 if self._failures:
                     log.info("changed vectors are heard of again")
                 self._failures = 0
                 self._stopping.wait(PAUSE_S)
-                self._wait_for_news(connection, driver)
+                self._wait_for_news(driver)
+                driver.notifies.clear()  # whatever they tell, the next look sees it
 
-    def _wait_for_news(self, connection: Connection, driver: Any) -> None:
+    def _wait_for_news(self, driver: Any) -> None:
         poll = select.poll()  # select.select knows no file descriptor above 1023
         poll.register(driver, select.POLLIN)
         poll.register(self._woken, select.POLLIN)
+        _take_in(driver)  # what came with the end of a transaction: no poll tells of that
         if not driver.notifies:
             poll.poll(1000 * LOOK_S)
-        if not self._stopping.is_set():
-            connection.execute(text("SELECT 1"))  # takes in the news, or finds the server gone
-            driver.notifies.clear()
+            _take_in(driver)
+
+
+def _take_in(driver: Any) -> None:
+    try:
+        driver.poll()
+    except psycopg2.Error as fault:
+        raise UnreachableError(f"the listening connection is lost: {fault}") from fault

@@ -18,9 +18,8 @@ from dicom_node.making import encoder_options
 from dicom_node.settings import Settings
 from dicom_node.verbs.parsing import verb
 from dicom_node.verbs.speech import put, say
-from evaluation import papers, planning, readers, systems, text_table
+from evaluation import papers, planning, readers, text_table
 from evaluation.collection import Collection
-from evaluation.embedding import Progress
 from evaluation.evaluating import Judgement, System, judge
 from evaluation.grades import read_grades
 from evaluation.label_sets import LABEL_SETS, RULES, consolidated
@@ -35,6 +34,8 @@ from evaluation.report.compose import Evaluated, compose
 from evaluation.report.provenance import provenance
 from evaluation.report.writing import write
 from evaluation.shadow import shadow
+from evaluation.systems.embedding import Progress
+from evaluation.systems.naming import system_of
 from evaluation.tasks import Rules, Task
 from storage.vectors.metric import Metric
 
@@ -180,7 +181,7 @@ def _systems(
     names = dict.fromkeys(chosen.encoder or ([] if given else [settings.encoder.name]))
     for name in names:
         with _bar(name, "image") as progress:
-            made = systems.system_of(
+            made = system_of(
                 name,
                 collection,
                 chosen.output,

@@ -3,16 +3,13 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from evaluation.ablation import Ablation, Design
+from evaluation.ablation.curves import Ablation, Design
 from evaluation.collection import Collection, CollectionError
-from evaluation.embedding import Progress, quiet
 from evaluation.evaluating import Row, System
 from evaluation.figures import DRAWS, Figure
 from evaluation.grades import Grades
+from evaluation.systems.embedding import Progress, quiet
 from evaluation.tasks import Rules
-
-SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
-"""Of patients, where splits are made."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from evaluation.papers.selection import (
     undersampled,
     without_finding,
 )
-from evaluation.splits import patient_wise
+from evaluation.probing.splits import patient_wise
 
 OPACITY = "Opacity"
 FINDINGS = ("Cardiomegaly", OPACITY, "Emphysema")

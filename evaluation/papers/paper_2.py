@@ -2,22 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 
-from evaluation.ablation import Ablation, Pool, ablation
+from evaluation.ablation.asked import pool_of
+from evaluation.ablation.curves import Ablation, ablation
 from evaluation.collection import Collection
 from evaluation.evaluating import System, judge
 from evaluation.papers.declared import declared
 from evaluation.papers.named_table import Line, Outcome, Terms, lines_of
-from evaluation.papers.selection import Classes, class_task, single_label, with_splits
-from evaluation.probes import Ways, knn_probe, linear_probe, parts_of
-from evaluation.splits import split_positions
-from evaluation.targets import of_classes
+from evaluation.papers.selection import Classes, class_task, single_label
+from evaluation.probing.probes import Ways, knn_probe, linear_probe, parts_of
+from evaluation.probing.splits import split_positions, with_splits
+from evaluation.probing.targets import of_classes
 
 RANKS = (1, 3, 5, 10)
 MEASURES = (*(f"p@{k}" for k in RANKS), *(f"p@{k}.cap" for k in RANKS))
 
 
 def _retrieval(collection: Collection, systems: Sequence[System], terms: Terms) -> Outcome:
-    collection, how = with_splits(collection, terms)
+    collection, how = with_splits(collection, make=terms.make_splits, seed=terms.seed)
     ask = ("val", "test") if terms.as_printed and "val" in collection.splits else ("test",)
     split_positions(collection, ("train", *ask), may_share=terms.as_printed)
     classes = single_label(collection)
@@ -44,7 +45,7 @@ def _without_answer(collection: Collection, classes: Classes) -> Iterator[str]:
 
 
 def _probes(collection: Collection, systems: Sequence[System], terms: Terms) -> Outcome:
-    collection, how = with_splits(collection, terms)
+    collection, how = with_splits(collection, make=terms.make_splits, seed=terms.seed)
     classes = single_label(collection)
     targets = of_classes(classes.codes, classes.names)
     parts = parts_of(collection, targets, may_share=terms.as_printed)
@@ -71,19 +72,12 @@ def _probes(collection: Collection, systems: Sequence[System], terms: Terms) -> 
 
 def _class_sizes(collection: Collection, systems: Sequence[System], terms: Terms) -> Outcome:
     """P@1 of each class beside its images in the index (A), and by their number (B)."""
-    collection, how = with_splits(collection, terms)
-    train, test = split_positions(collection, ("train", "test"), may_share=terms.as_printed)
+    collection, how = with_splits(collection, make=terms.make_splits, seed=terms.seed)
+    train, _ = split_positions(collection, ("train", "test"), may_share=terms.as_printed)
     classes = single_label(collection)
     rules = terms.rules(("test",), ("train",))
     task = class_task("one label", classes, ("p@1",))
-    pool = Pool(
-        classes.codes,
-        classes.names,
-        collection.patient_codes(),
-        rules.kept_apart(collection),
-        test[classes.codes[test] >= 0],
-        train[classes.codes[train] >= 0],
-    )
+    pool = pool_of(task, collection, rules)
     sizes = {name: int((classes.codes[train] == at).sum()) for at, name in enumerate(classes.names)}
     lines: list[Line] = []
     curves: list[Ablation] = []

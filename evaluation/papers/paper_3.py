@@ -8,10 +8,10 @@ from evaluation.collection import Collection, CollectionError
 from evaluation.evaluating import System
 from evaluation.figures import figure
 from evaluation.grades import Grades, judged
-from evaluation.pairwise import ByVector, Scorer, ranked
 from evaluation.papers.declared import declared
 from evaluation.papers.named_table import Line, Outcome, Terms
-from evaluation.ssim import read_for_ssim
+from evaluation.systems.pairwise import ByVector, Scorer, ranked
+from evaluation.systems.ssim import read_for_ssim
 
 MEASURES = ("ndcg.exp@10", "ndcg.exp@3")
 DEPTH = 10

@@ -14,8 +14,8 @@ from evaluation.measures import measure
 from evaluation.papers.declared import declared
 from evaluation.papers.named_table import Line, Outcome, Terms, lines_of
 from evaluation.papers.selection import tested
+from evaluation.probing.splits import patient_wise
 from evaluation.relevance import Qrels
-from evaluation.splits import patient_wise
 from evaluation.tasks import Part, Task
 
 SETS = {"NIH": "nih13", "NIH-U": "nih-u", "Stanford": "stanford9", "Stanford-U": "stanford-u"}

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from evaluation.figures import Figure
 from evaluation.papers.named_table import Line, MadeTable, Printed
+from evaluation.text_table import MEANS, number
 
-MEANS = {"micro": "", "class_mean": " class mean", "class_inverse": " inverse frequency"}
 COLUMNS = 4
 """Of figures in a table, so that it is as wide as a terminal."""
 Cells = list[str]
@@ -84,7 +84,7 @@ def _by_group(setting: str, groups: Mapping[str, Sequence[Line]]) -> Iterator[Bl
             if own:
                 values = (_interval(own.get(system)) for system in systems)
                 figures = list(own.values())
-                chance = _number(figures[0].chance)
+                chance = number(figures[0].chance)
                 rows.append([_one_line(group) or "all", *values, chance, _queries(figures)])
         yield Block(_one_line(f"{setting}, {_shown(key)}".strip(", ")), tuple(rows))
 
@@ -103,9 +103,9 @@ def _rows(lines: Sequence[Line], keys: Sequence[_Key]) -> Iterator[Cells]:
         values = (_interval(own.get(key)) for key in keys)
         yield [_one_line(system), *values, _queries(list(own.values()))]
     of_first = next(iter(systems.values()))
-    yield ["chance", *(_number(of_first[key].chance) for key in keys), ""]
+    yield ["chance", *(number(of_first[key].chance) for key in keys), ""]
     for name, cells in printed.items():
-        yield [name, *(_number(cells[key].value) if key in cells else "" for key in keys), ""]
+        yield [name, *(number(cells[key].value) if key in cells else "" for key in keys), ""]
 
 
 def _shown(key: _Key) -> str:
@@ -124,7 +124,7 @@ def _name(one: Printed) -> str:
 def _interval(found: Figure | None) -> str:
     if found is None or math.isnan(found.value):
         return "no value"
-    return f"{_number(found.value)} ({_number(found.low)} to {_number(found.high)})"
+    return f"{number(found.value)} ({number(found.low)} to {number(found.high)})"
 
 
 def _queries(figures: Sequence[Figure]) -> str:
@@ -133,13 +133,6 @@ def _queries(figures: Sequence[Figure]) -> str:
     told = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
     undefined = max(found.undefined for found in figures)
     return f"{told} ({undefined:,} without a value)" if undefined else told
-
-
-def _number(value: float) -> str:
-    if math.isnan(value):
-        return "-"
-    shown = f"{value:.3f}"
-    return shown[1:] if shown.startswith("0.") else shown
 
 
 def _escaped(cell: str) -> str:

@@ -17,8 +17,6 @@ from evaluation.collection import (
     Positions,
 )
 from evaluation.measures import measure
-from evaluation.papers.named_table import SHARES, Terms
-from evaluation.splits import patient_wise
 from evaluation.tasks import Part, Task
 
 NO_FINDING = "No Finding"
@@ -35,15 +33,6 @@ def with_labels(collection: Collection, names: Sequence[str]) -> Collection:
     """
     states = [collection.label(name) for name in names]
     return replace(collection, label_names=tuple(names), states=np.stack(states, axis=1))
-
-
-def with_splits(collection: Collection, terms: Terms) -> tuple[Collection, str]:
-    """The collection with its own splits, or those that the terms allow to be made; and a word."""
-    if collection.splits or not terms.make_splits:
-        return collection, "the collection's own splits"
-    splits = patient_wise(collection.patient_codes(), SHARES, seed=terms.seed)
-    shares = ", ".join(f"{share:g} {name}" for name, share in SHARES.items())
-    return replace(collection, splits=splits), f"splits by patient ({shares}), seed {terms.seed}"
 
 
 def tested(collection: Collection) -> tuple[Positions, str]:

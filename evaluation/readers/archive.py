@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
-from evaluation.collection import Collection
+from evaluation.collection import RECEIVED, Collection
 from evaluation.readers.archive_labels import LabelMatrix, label_matrix
 from evaluation.readers.cells import age_bands, texts
 from evaluation.readers.fault import ReaderError, some
@@ -32,8 +32,6 @@ log = logging.getLogger(__name__)
 
 Vectors = NDArray[Any]
 ATTRIBUTES = ("modality", "body_part", "view", "laterality", "sex", "source")
-RECEIVED = "received"
-"""When an image's study began to come, in seconds since 1970."""
 OF_TEXT = 5 + len(ATTRIBUTES)
 """Columns of text: the id, patient, study, series and instance of an image, and these."""
 

@@ -1,12 +1,12 @@
 """A set of one's own: one row of a CSV file for each image.
 
 Two layouts are read. The plain one has ``file``, ``patient_id`` and ``labels`` (separated by
-``|``), as `evaluation.manifest` has it. That of Denner et al. has ``filepath``, ``dataset``,
-``split``, ``modality``, ``anatomic_region``, and one column of 1, 0, -1 or nothing for each label,
-named as ``XR/chest/Atelectasis``; to it, too, ``patient_id`` belongs, or no patient can be kept
-from finding himself. In both, ``split``, ``study``, ``sex`` and ``age`` are understood, and every
-further column is an attribute. ``No Finding`` says that no label is there; an empty cell of labels
-says nothing.
+``|``), as `evaluation.readers.manifest_file` has it. That of Denner et al. has ``filepath``,
+``dataset``, ``split``, ``modality``, ``anatomic_region``, and one column of 1, 0, -1 or nothing for
+each label, named as ``XR/chest/Atelectasis``; to it, too, ``patient_id`` belongs, or no patient can
+be kept from finding himself. In both, ``split``, ``study``, ``sex`` and ``age`` are understood, and
+every further column is an attribute. ``No Finding`` says that no label is there; an empty cell of
+labels says nothing.
 """
 
 import csv
@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.collection import UNSAID, Collection, States, Texts
-from evaluation.manifest import REQUIRED, ManifestError, read_manifest
 from evaluation.readers.cells import (
     age_bands,
     age_of,
@@ -30,6 +29,7 @@ from evaluation.readers.cells import (
 from evaluation.readers.fault import ReaderError
 from evaluation.readers.images import Images, if_there, tell_of_lone_images, with_images
 from evaluation.readers.labels import names_in, states_named
+from evaluation.readers.manifest_file import REQUIRED, ManifestError, read_manifest
 from evaluation.readers.table import Table, first_cells, read_table
 
 TABLE = "manifest.csv"

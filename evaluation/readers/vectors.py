@@ -7,16 +7,13 @@ number of the vector, named ``prob_Atelectasis`` and so on; ``view``, ``sex``, `
 ``patients`` and ``labels`` where it stands alone; without them it goes with a collection.
 """
 
-import struct
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from encoders.precomputed import DAMAGE
 from evaluation.collection import UNSAID, Collection, Texts
 from evaluation.readers.cells import (
     age_bands,
@@ -39,21 +36,6 @@ PREFIX = "prob_"
 IDS = ("id", "Image Index", "file", "sop_instance_uid")
 _GREATEST = float(np.finfo(np.float32).max)
 _NO_ATTRIBUTES = frozenset({*IDS, "patient_id", "labels", "age", "split", "study"})
-_DAMAGE = (
-    EOFError,
-    KeyError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What numpy's reader raises for other or damaged files, depending on the damage."""
 
 
 def read(place: Path, *, images: Images = Images.NONE) -> Collection:
@@ -181,7 +163,7 @@ def _arrays(path: Path) -> Mapping[str, NDArray[np.generic]]:
         # opened here, since numpy forgets to close a file that is none
         with path.open("rb") as file, np.load(file, allow_pickle=False) as packed:
             arrays = {name: np.asarray(packed[name]) for name in packed.files}
-    except _DAMAGE as fault:
+    except (OSError, *DAMAGE) as fault:
         raise ReaderError(f"{path} is no whole npz file without pickles: {fault}") from fault
     if "keys" in arrays and "ids" not in arrays:  # as the encoder `precomputed` reads them
         arrays["ids"] = arrays.pop("keys")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.collection import Collection, Texts
-from evaluation.embedding import Progress, quiet
 from evaluation.evaluating import Judgement, System
 from evaluation.report.answered import Groups, groups_of
 from evaluation.report.class_size import by_class_size
@@ -19,6 +18,7 @@ from evaluation.report.panels import Panel, panels
 from evaluation.report.provenance import Provenance
 from evaluation.report.thumbnails import Thumbnail, thumbnails
 from evaluation.report.wrong_class import MOST_PAIRS, Confusion, confusion
+from evaluation.systems.embedding import Progress, quiet
 from evaluation.tasks import Rules, Task
 
 SEVERAL, NO_LABEL = "several labels", "no label"
@@ -92,7 +92,7 @@ def compose(
         panels=found,
         confusions=confused,
         thumbnails=small,
-        notes=(*notes, *_missing(evaluated.collection, small)),
+        notes=(*evaluated.collection.notes, *notes, *_missing(evaluated.collection, small)),
     )
 
 

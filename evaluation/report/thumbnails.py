@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from evaluation.collection import Collection, CollectionError
-from evaluation.embedding import Progress, quiet
-from evaluation.images import read_picture
+from evaluation.systems.embedding import Progress, quiet
+from evaluation.systems.images import read_picture
 
 SIDE = 160
 """Pixels of the longer side, at most."""

@@ -6,8 +6,8 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from evaluation.ablation import Ablation, Design, Pool, _drawn, ablation
-from evaluation.ablation_plot import draw
+from evaluation.ablation.curves import Ablation, Design, Pool, _drawn, ablation
+from evaluation.ablation.plot import draw
 from evaluation.collection import CollectionError
 from evaluation.evaluating import System
 

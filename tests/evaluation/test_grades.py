@@ -8,8 +8,8 @@ import pytest
 from evaluation.collection import Collection
 from evaluation.figures import figure
 from evaluation.grades import Grades, grade_of, judged, read_grades
-from evaluation.pairwise import ranked
 from evaluation.readers.fault import ReaderError
+from evaluation.systems.pairwise import ranked
 
 
 def collection(count: int) -> Collection:

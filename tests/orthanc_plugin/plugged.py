@@ -129,7 +129,7 @@ def wait_until_sent(orthanc: Orthanc, studies: Sequence[str], timeout_s: float =
     """Waits until all of the studies are marked as sent."""
     wait_until(
         lambda: all(mark_of(orthanc, study).get("state") == "sent" for study in studies),
-        f"{len(studies)} studies to be sent; the plug-in says {status(orthanc)}",
+        lambda: f"{len(studies)} studies to be sent; the plug-in says {status(orthanc)}",
         timeout_s,
     )
 

@@ -7,6 +7,7 @@ from time import monotonic
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.engine import Connection
 
 from storage import embeddings, listening
 from storage.database import connect
@@ -22,23 +23,21 @@ SPACE = space(3)
 class Looks:
     """Counts looks, and how many changes the last one saw."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self) -> None:
         self.count = 0
         self.seen = 0
         self.fault: Exception | None = None
 
-    def look(self) -> None:
+    def look(self, connection: Connection) -> None:
         """One look."""
         self.count += 1
         if self.fault is not None:
             raise self.fault
-        with self._engine.connect() as connection:
-            self.seen = embeddings.newest_change(connection, space_id=SPACE.id)
+        self.seen = embeddings.newest_change(connection, space_id=SPACE.id)
 
 
 def test_what_is_written_is_heard_once_committed(engine: Engine) -> None:
-    looks = Looks(engine)
+    looks = Looks()
     with Listening(engine, looks.look, "test"):
         wait_until(lambda: looks.count == 1, "the first look")
         with engine.begin() as connection:
@@ -51,7 +50,7 @@ def test_what_is_written_is_heard_once_committed(engine: Engine) -> None:
 
 
 def test_it_ends_at_once(engine: Engine) -> None:
-    looks = Looks(engine)
+    looks = Looks()
     with Listening(engine, looks.look, "test"):
         wait_until(lambda: looks.count == 1, "the first look")
         began = monotonic()
@@ -63,7 +62,7 @@ def test_a_look_that_meets_an_outage_is_tried_again(
     engine: Engine, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listening, "FIRST_WAIT_S", 0.01)
-    looks = Looks(engine)
+    looks = Looks()
     looks.fault = UnreachableError("it is away")
     with caplog.at_level(logging.INFO), Listening(engine, looks.look, "test"):
         wait_until(lambda: looks.count > 2, "further looks")
@@ -77,10 +76,9 @@ def test_after_a_server_died_it_is_heard_again(tmp_path: Path) -> None:
         engine = connect(server.url)
         count = 0
 
-        def look() -> None:
+        def look(_: Connection) -> None:
             nonlocal count
-            with engine.connect():
-                count += 1
+            count += 1
 
         with Listening(engine, look, "test"):
             wait_until(lambda: count == 1, "the first look")

@@ -2,11 +2,11 @@
 
 import pytest
 
-from evaluation.classification import SAYS
 from evaluation.measures import measure
 from evaluation.papers import TABLES, UnknownTableError, table
 from evaluation.papers.declared import declared
 from evaluation.papers.named_table import Printed
+from evaluation.probing.classification import SAYS
 from evaluation.readers import READERS
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from evaluation.ablation import Design
+from evaluation.ablation.curves import Design
 from evaluation.collection import POSITIVE, Collection, CollectionError
 from evaluation.evaluating import System
 from evaluation.grades import Grades

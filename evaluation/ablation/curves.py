@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evaluation.collection import SHOWN, Codes, CollectionError, Positions
-from evaluation.embedding import Progress, quiet
 from evaluation.evaluating import System
 from evaluation.figures import DRAWS, FOLLOWING, Figure, Scores, figure, scored, together
 from evaluation.measures import answers, measure
 from evaluation.nearest import Neighbourhood
 from evaluation.relevance import same
+from evaluation.systems.embedding import Progress, quiet
 
 SIZES = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 3000)
 QUERIES = 38
@@ -132,7 +132,7 @@ def ablation(
         VectorsError: a vector is not finite or has no direction.
     """
     design = design or Design()
-    enough, left_out = _classes(pool, design)
+    enough, left_out = classes_enough(pool, design)
     depth = max(measure(name).k for name in design.measures) + FOLLOWING
     parts: dict[tuple[int, str], list[Scores]] = {}
     total = len(design.seeds) * len(design.sizes)
@@ -159,8 +159,14 @@ def ablation(
     )
 
 
-def _classes(pool: Pool, design: Design) -> tuple[list[int], tuple[tuple[str, int, int], ...]]:
-    """The classes with images enough, and the others with how many they have."""
+def classes_enough(
+    pool: Pool, design: Design
+) -> tuple[list[int], tuple[tuple[str, int, int], ...]]:
+    """The classes with images enough; and the others: how many may ask, how many answer.
+
+    Raises:
+        CollectionError: they are fewer than two; the message names the largest.
+    """
     count = len(pool.class_names)
     asks = _counted(pool, pool.asking, count)
     answers_ = _counted(pool, pool.answering, count)

@@ -16,7 +16,7 @@ from encoders.encoder import EncoderError, Prepared
 from encoders.image import GrayscaleImage
 from encoders.space import Space
 from evaluation.collection import Collection, CollectionError
-from evaluation.images import read_picture
+from evaluation.systems.images import read_picture
 
 Vectors = NDArray[np.float32]
 Progress = Callable[[int, int], None]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.manifest import ManifestError, read_manifest
+from evaluation.readers.manifest_file import ManifestError, read_manifest
 
 
 def write(folder: Path, text: str) -> Path:

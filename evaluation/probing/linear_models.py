@@ -13,9 +13,9 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from evaluation.collection import Positions
-from evaluation.embedding import Progress, quiet
+from evaluation.probing.targets import Targets
 from evaluation.relevance import Values
-from evaluation.targets import Targets
+from evaluation.systems.embedding import Progress, quiet
 
 MOST_STEPS = 1000
 """Of the solver of the logistic regression."""

@@ -5,16 +5,16 @@ from typing import Literal
 
 import numpy as np
 
-from evaluation.classification import Told, classified
 from evaluation.collection import Codes, Collection, CollectionError, Positions
-from evaluation.embedding import Progress, quiet
 from evaluation.evaluating import Row, System
 from evaluation.figures import DRAWS
-from evaluation.linear_models import Features, Learned, logistic, paper_2
 from evaluation.nearest import Neighbourhood, checked
-from evaluation.splits import split_positions
-from evaluation.targets import Targets
-from evaluation.votes import Voters, best_k
+from evaluation.probing.classification import Told, classified
+from evaluation.probing.linear_models import Features, Learned, logistic, paper_2
+from evaluation.probing.splits import split_positions
+from evaluation.probing.targets import Targets
+from evaluation.probing.votes import Voters, best_k
+from evaluation.systems.embedding import Progress, quiet
 from storage.vectors.metric import Metric
 
 MOST_NEIGHBOURS = 100

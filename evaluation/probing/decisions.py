@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from evaluation.collection import Codes
+from evaluation.probing.targets import Yes
 from evaluation.relevance import Values
-from evaluation.targets import Yes
 
 MEASURES = ("auprc", "roc_auc", "f1", "precision", "recall", "accuracy")
 MOST_CELLS = 4_000_000

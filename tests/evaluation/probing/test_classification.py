@@ -16,10 +16,10 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from evaluation.classification import CHANCE, SAYS, Classified, Told, classified
 from evaluation.collection import CollectionError
-from evaluation.decisions import MEASURES, Decisions, drawn, patient_weights
-from evaluation.targets import Targets, of_classes
+from evaluation.probing.classification import CHANCE, SAYS, Classified, Told, classified
+from evaluation.probing.decisions import MEASURES, Decisions, drawn, patient_weights
+from evaluation.probing.targets import Targets, of_classes
 
 
 def told(

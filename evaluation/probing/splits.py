@@ -2,11 +2,34 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.collection import SHOWN, Codes, Collection, CollectionError, Positions, codes_of
+
+SHARES: Mapping[str, float] = MappingProxyType({"train": 0.8, "val": 0.1, "test": 0.1})
+"""Of patients, where splits are made."""
+
+
+def with_splits(collection: Collection, *, make: bool, seed: int = 0) -> tuple[Collection, str]:
+    """The collection with splits: its own, or else by patient where they may be made; and a word.
+
+    Args:
+        collection: the images.
+        make: splits may be made where it has none.
+        seed: of the lot.
+
+    Raises:
+        CollectionError: there are fewer patients than splits.
+    """
+    if collection.splits or not make:
+        return collection, "the collection's own splits"
+    splits = patient_wise(collection.patient_codes(), SHARES, seed=seed)
+    shares = ", ".join(f"{share:g} {name}" for name, share in SHARES.items())
+    return replace(collection, splits=splits), f"splits by patient ({shares}), seed {seed}"
 
 
 def patient_wise(
@@ -64,15 +87,18 @@ def split_positions(
     """
     if not collection.splits:
         raise CollectionError(
-            f"{collection.name} tells no splits, {', '.join(names)} are needed: make them by "
-            "patient, or name them in the list of its images"
+            f"{collection.name} tells no splits, {', '.join(names)} are needed: let them be "
+            "drawn by patient (--make-splits), or name them in the list of its images"
         )
     own = np.array(collection.splits)
     found = tuple(np.flatnonzero(own == name) for name in names)
     for name, some in zip(names, found, strict=True):
         if not len(some):
             there = ", ".join(sorted(set(collection.splits) - {""})) or "none"
-            raise CollectionError(f"{collection.name} has no images in split {name!r}, but {there}")
+            raise CollectionError(
+                f"{collection.name} has no images in split {name!r}, but {there}: name the split "
+                "of each image in the list of its images"
+            )
     if not may_share:
         refuse_shared(collection, names)
     return found

@@ -7,10 +7,10 @@ from typing import Protocol
 import numpy as np
 
 from evaluation.collection import Codes, Positions
-from evaluation.embedding import Progress, quiet
 from evaluation.evaluating import System
 from evaluation.nearest import NOBODY, Run, Vectors, checked
 from evaluation.relevance import Values
+from evaluation.systems.embedding import Progress, quiet
 from storage.vectors.metric import Metric
 
 

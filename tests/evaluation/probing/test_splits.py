@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.collection import Collection, CollectionError
-from evaluation.splits import patient_wise, shared_patients, split_positions
+from evaluation.probing.splits import patient_wise, shared_patients, split_positions
 
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from evaluation.collection import Collection, CollectionError
 from evaluation.nearest import NOBODY
-from evaluation.pairwise import ByVector, ranked
-from evaluation.ssim import SIDE, Ssim, read_for_ssim, ssim
+from evaluation.systems.pairwise import ByVector, ranked
+from evaluation.systems.ssim import SIDE, Ssim, read_for_ssim, ssim
 from storage.vectors.metric import Metric
 
 

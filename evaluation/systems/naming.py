@@ -12,9 +12,9 @@ from encoders.descriptor_resize import resize
 from encoders.encoder import EncoderOptions
 from encoders.untrained import untrained
 from evaluation.collection import Collection
-from evaluation.embedding import Progress, embed, quiet
 from evaluation.evaluating import System
-from evaluation.images import read_picture
+from evaluation.systems.embedding import Progress, embed, quiet
+from evaluation.systems.images import read_picture
 
 PIXELS, BY_LOT = "pixels", "random"
 SIDE = 32

@@ -14,9 +14,9 @@ from scipy.ndimage import uniform_filter
 
 from encoders.descriptor_resize import resize
 from evaluation.collection import Collection, CollectionError, Positions
-from evaluation.embedding import Progress, quiet
-from evaluation.images import read_picture
 from evaluation.relevance import Values
+from evaluation.systems.embedding import Progress, quiet
+from evaluation.systems.images import read_picture
 
 WINDOW = 7
 """Pixels, of a side."""

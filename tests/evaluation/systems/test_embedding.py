@@ -13,9 +13,9 @@ from encoders.encoder import EncoderError, EncoderOptions, Prepared
 from encoders.image import GrayscaleImage
 from encoders.space import Space
 from evaluation.collection import Collection, CollectionError
-from evaluation.embedding import embed
-from evaluation.images import read_picture
-from evaluation.systems import encoder_of, system_of
+from evaluation.systems.embedding import embed
+from evaluation.systems.images import read_picture
+from evaluation.systems.naming import encoder_of, system_of
 
 COUNT = 7
 

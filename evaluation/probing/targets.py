@@ -1,7 +1,7 @@
 """What a probe is to tell of each image: its class, or each of its labels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from evaluation.collection import Codes, Collection, CollectionError, Positions
 from evaluation.label_sets import decided
 from evaluation.relevance import Values
-from evaluation.tasks import Rules
+from evaluation.tasks import Rules, Task
 
 Yes = NDArray[np.bool_]
 
@@ -47,6 +47,25 @@ class Targets:
         chosen = np.zeros(probabilities.shape, bool)
         chosen[np.arange(len(probabilities)), probabilities.argmax(axis=1)] = True
         return chosen
+
+
+def of_task(task: Task, collection: Collection, rules: Rules) -> Targets | None:
+    """What a task asks of the images that take part in it: their classes, or each of its labels.
+
+    None where it knows neither. Labels that several tasks ask for are the targets of that by label.
+
+    Raises:
+        CollectionError: there are fewer than two classes.
+    """
+    takes_part = np.zeros(len(collection), bool)
+    takes_part[task.members] = True
+    for part in task.parts:
+        if part.class_names:
+            return of_classes(np.where(takes_part, part.classes, -1), part.class_names)
+    if not task.by_label:
+        return None
+    every = of_labels(collection, rules)
+    return replace(every, known=every.known & takes_part[:, None])
 
 
 def of_labels(collection: Collection, rules: Rules) -> Targets:

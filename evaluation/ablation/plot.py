@@ -7,7 +7,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evaluation.ablation import Ablation
+from evaluation.ablation.curves import Ablation
 from evaluation.collection import CollectionError
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -38,7 +38,9 @@ def draw(ablations: Sequence[Ablation], title: str = "") -> str:
         figure = Figure(figsize=SIZE, layout="constrained", facecolor=PAPER)
         axes = figure.add_subplot(facecolor=PAPER)
         for at, one in enumerate(ablations):
-            _curve(axes, one, COLOURS[at % len(COLOURS)], MARKS[at % len(MARKS)])
+            # the marks go on by one with each round of colours, so that no two systems look alike
+            mark = MARKS[(at + at // len(COLOURS)) % len(MARKS)]
+            _curve(axes, one, COLOURS[at % len(COLOURS)], mark)
         _chance(axes, ablations[0])
         _frame(axes, ablations[0], title)
         written = StringIO()

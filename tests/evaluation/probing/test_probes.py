@@ -15,9 +15,9 @@ from sklearn.preprocessing import StandardScaler
 
 from evaluation.collection import Collection, CollectionError
 from evaluation.evaluating import System
-from evaluation.linear_models import logistic, paper_2
 from evaluation.nearest import Neighbourhood
-from evaluation.probes import (
+from evaluation.probing.linear_models import logistic, paper_2
+from evaluation.probing.probes import (
     Parts,
     Probe,
     Ways,
@@ -26,9 +26,9 @@ from evaluation.probes import (
     linear_probe,
     parts_of,
 )
-from evaluation.targets import Targets, of_classes, of_labels
+from evaluation.probing.targets import Targets, of_classes, of_labels
+from evaluation.probing.votes import Voters, best_k
 from evaluation.tasks import Rules
-from evaluation.votes import Voters, best_k
 from storage.vectors.metric import Metric
 
 QUICK = Ways(draws=20, most_neighbours=15)

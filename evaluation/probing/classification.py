@@ -24,11 +24,11 @@ from sklearn.metrics import (
 )
 
 from evaluation.collection import Codes, CollectionError, codes_of
-from evaluation.decisions import MEASURES, Decisions, Weights, drawn, patient_weights
 from evaluation.evaluating import Row
 from evaluation.figures import DRAWS, Figure
+from evaluation.probing.decisions import MEASURES, Decisions, Weights, drawn, patient_weights
+from evaluation.probing.targets import Targets
 from evaluation.relevance import Values
-from evaluation.targets import Targets
 
 SAYS: Mapping[str, str] = {
     "auprc": "area under precision and recall as a sum over thresholds (average precision)",

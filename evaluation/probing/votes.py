@@ -8,10 +8,10 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 from evaluation.collection import Positions
-from evaluation.embedding import Progress, quiet
 from evaluation.nearest import NOBODY, Run
+from evaluation.probing.targets import Targets
 from evaluation.relevance import Values
-from evaluation.targets import Targets
+from evaluation.systems.embedding import Progress, quiet
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Labels predicted from vectors (votes of the nearest, linear probes), and how well."""

@@ -1,0 +1,1 @@
+"""What is evaluated: encoders and ways to compare that stand beside them, and their vectors."""
