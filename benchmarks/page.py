@@ -37,7 +37,7 @@ from storage.embedded import EmbeddedServer
 from storage.embeddings import NewEmbedding
 from storage.labels import LabelLine
 from storage.migrate import migrate
-from storage.studies import ReceivedInstance
+from storage.received import ReceivedInstance
 from storage.tables import Study
 from tests.conftest import find_free_port
 from tests.dicom_node.page_server import page_service

@@ -6,7 +6,7 @@ from pathlib import Path
 from dicom_node.received import UnreadableError
 from encoders.bounded_child import RefusedError
 from encoders.bounded_process import BoundedProcess
-from storage.studies import ReceivedInstance
+from storage.received import ReceivedInstance
 
 
 class HeaderReader(BoundedProcess):

@@ -23,7 +23,8 @@ from dicom_node.spool import Spool
 from dicom_node.surplus_files import remove_surplus_files
 from storage import studies
 from storage.database import is_outage, refusal
-from storage.studies import ReceivedInstance, Recorded
+from storage.received import ReceivedInstance
+from storage.studies import Recorded
 
 log = logging.getLogger(__name__)
 

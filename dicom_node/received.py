@@ -15,7 +15,7 @@ from encoders.deflated import read_header
 from encoders.elements import READ_ERRORS, explain
 from encoders.eligibility import left_out_because
 from encoders.header import HeaderError, ImageHeader
-from storage.studies import ReceivedInstance
+from storage.received import ReceivedInstance
 
 STUDY_ATTRIBUTES = (
     "SpecificCharacterSet",

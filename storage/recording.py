@@ -5,7 +5,6 @@ The number of statements depends on how many studies change, not on how many ins
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -14,41 +13,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.engine import Connection
 
 from storage import surplus
+from storage.received import ReceivedInstance
 from storage.tables import Instance, Series, Study
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReceivedInstance:
-    """A SOP instance as intake read it from the spool; ``header`` is an ImageHeader as JSON.
-
-    ``left_out`` says why an instance shows nothing to embed, None where it may; ``header`` is
-    None where there is none. What made it, ``device_uid`` and ``device_serial_number``, is not
-    recorded.
-    """
-
-    study_instance_uid: str
-    series_instance_uid: str
-    sop_instance_uid: str
-    sop_class_uid: str
-    transfer_syntax_uid: str
-    modality: str
-    series_description: str | None
-    patient_id: str
-    issuer_of_patient_id: str
-    sex: str | None
-    age: int | None
-    study_date: str | None
-    description: str | None
-    attributes: Mapping[str, Any]
-    header: Mapping[str, Any] | None
-    left_out: str | None
-    spool_name: str
-    sha256: str
-    size_bytes: int
-    calling_ae: str
-    received_at: datetime
-    device_uid: str | None = None
-    device_serial_number: str | None = None
 
 
 class Recorded(Enum):

@@ -12,11 +12,10 @@ from sqlalchemy.engine import Connection
 from storage.answer import StudyRecord
 from storage.database import notify
 from storage.queue import JOBS
-from storage.recording import ReceivedInstance, Recorded, record, record_all
+from storage.recording import Recorded, record, record_all
 from storage.tables import Instance, Job, Study
 
 __all__ = [
-    "ReceivedInstance",
     "Recorded",
     "StudyState",
     "close",

@@ -16,7 +16,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from dicom_node.instance_uids import UnidentifiedError, read_instance_uids
 from dicom_node.received import UnreadableError, age_in_years, read_received
-from storage.studies import ReceivedInstance
+from storage.received import ReceivedInstance
 from tests.dicom_node.objects import INSTANCE, SERIES, STUDY, encoded, radiograph, write_file
 
 NAME = "20260301/120000.000000-0badcafe.dcm"

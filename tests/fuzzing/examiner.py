@@ -16,7 +16,7 @@ from dicom_node.received import UnreadableError
 from encoders.baseline import describe
 from encoders.image import GrayscaleImage, PixelError
 from encoders.pixel_reader import PixelReader
-from storage.studies import ReceivedInstance
+from storage.received import ReceivedInstance
 from tests.fuzzing import faults
 from tests.fuzzing.mutants import Mutant, Place, Recipe, mutate
 from tests.fuzzing.seeds import Seed

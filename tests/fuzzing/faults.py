@@ -15,7 +15,7 @@ from encoders.choice import choose_images
 from encoders.elements import READ_ERRORS, explain
 from encoders.header import ImageHeader
 from encoders.image import GrayscaleImage
-from storage.studies import ReceivedInstance
+from storage.received import ReceivedInstance
 from tests.fuzzing.layout import read_layout
 from tests.fuzzing.mutants import Place
 from tests.fuzzing.watched import Cost

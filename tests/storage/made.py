@@ -14,8 +14,8 @@ from storage import embeddings, labels, reports, spaces, studies
 from storage.answer import ImageReference, Label, SpaceSummary
 from storage.embeddings import NewEmbedding
 from storage.labels import LabelLine
+from storage.received import ReceivedInstance
 from storage.reports import NewReport
-from storage.studies import ReceivedInstance
 
 NODE = "2.25.1"
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -9,7 +9,8 @@ from sqlalchemy import Engine, event, text
 from sqlalchemy.engine import Connection
 
 from storage import studies, study_work, surplus
-from storage.studies import ReceivedInstance, Recorded, record, record_all
+from storage.received import ReceivedInstance
+from storage.studies import Recorded, record, record_all
 from tests.storage.made import NODE, received, row_of
 from tests.waiting import wait_until
 
