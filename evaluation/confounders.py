@@ -16,7 +16,6 @@ import numpy as np
 
 from evaluation.collection import Codes, Collection, known_codes
 from evaluation.figures import (
-    FOLLOWING,
     INTERVAL,
     Figure,
     Scores,
@@ -25,6 +24,7 @@ from evaluation.figures import (
     scored,
     together,
 )
+from evaluation.followed import followed
 from evaluation.measures import Measure, answers, measure
 from evaluation.nearest import Neighbourhood, Run
 from evaluation.relevance import Values, same
@@ -159,8 +159,8 @@ def _scores(judged: Judged, parts: Sequence[Part], one: Measure, strata: Codes) 
         codes = np.where(part.known, strata, -1)
         key = codes.tobytes()
         if key not in runs:
-            runs[key] = judged.neighbourhood.nearest(
-                one.k + FOLLOWING, apart=judged.apart, strata=codes
+            runs[key] = followed(
+                judged.neighbourhood, one.k, patients, apart=judged.apart, strata=codes
             )
         given = answers(
             runs[key], part.qrels, judged.neighbourhood.index, apart=judged.apart, strata=codes

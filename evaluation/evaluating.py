@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from evaluation.collection import Codes, Collection, CollectionError, Positions
 from evaluation.confounders import Confounder, Judged, confounders
-from evaluation.figures import FOLLOWING, Figure, Scores, figure, scored, together
+from evaluation.figures import Figure, Scores, figure, scored, together
+from evaluation.followed import followed
 from evaluation.measures import answers
 from evaluation.nearest import Neighbourhood, Run, Vectors
 from evaluation.tasks import Part, Rules, Task
@@ -130,8 +131,12 @@ class _Asked:
 
     def run(self, known: NDArray[np.bool_]) -> Run:
         """The answers among the images that are known well enough."""
-        return self.neighbourhood.nearest(
-            self.task.k + FOLLOWING, apart=self.apart, strata=self.strata(known)
+        return followed(
+            self.neighbourhood,
+            self.task.k,
+            self.collection.patient_codes(),
+            apart=self.apart,
+            strata=self.strata(known),
         )
 
     def strata(self, known: NDArray[np.bool_]) -> Codes | None:

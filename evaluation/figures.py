@@ -194,15 +194,27 @@ def lent(measure: Measure, given: Answers, values: Values, patients: Codes) -> L
         one = who[:, rank]
         first = (one >= 0) & ~(who[:, :rank] == one[:, None]).any(axis=1)
         rows = np.flatnonzero(first)
-        gone = who[rows] == one[rows, None]
-        order = np.argsort(gone, axis=1, kind="stable")[:, : measure.k]
-        left = np.where(gone, 0.0, given.gains[rows])
-        without = measure.of(np.take_along_axis(left, order, axis=1), norm[rows])
+        left = _left(given.gains[rows], who[rows] == one[rows, None], measure.k)
+        without = measure.of(left, norm[rows])
         amounts = values[rows] - np.where(np.isnan(without), values[rows], without)
         parts.append(Lent(rows, one[rows], amounts))
     some = Lent(*(np.concatenate(column) for column in zip(*map(_columns, parts), strict=True)))
     kept = some.amounts != 0
     return Lent(some.rows[kept], some.patients[kept], some.amounts[kept])
+
+
+def _left(gains: Values, gone: NDArray[np.bool_], k: int) -> Values:
+    """The gains of the k first ranks once some are gone, 0 where nobody follows.
+
+    Few lists are filled so much by one patient that more than FOLLOWING ranks are looked at.
+    """
+    found = np.empty((len(gains), k))
+    filled = gone[:, : k + FOLLOWING].sum(axis=1) > FOLLOWING
+    for some, width in ((~filled, k + FOLLOWING), (filled, gains.shape[1])):
+        out = gone[some, :width]
+        order = np.argsort(out, axis=1, kind="stable")[:, :k]
+        found[some] = np.take_along_axis(np.where(out, 0.0, gains[some, :width]), order, axis=1)
+    return found
 
 
 def _columns(part: Lent) -> tuple[Positions, Codes, Values]:

@@ -1,7 +1,7 @@
 """Which tasks a collection is evaluated by: as the user says, or as its columns suggest."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -72,7 +72,7 @@ def planned(collection: Collection, wanted: Wanted, rules: Rules) -> list[Task]:
     Raises:
         CollectionError: a task cannot be made of the collection, or there is none.
     """
-    found = [tasks.one_class(collection, column, within=wanted.within) for column in wanted.classes]
+    found = [_classes(collection, column, wanted.within) for column in wanted.classes]
     found += [_number(collection, told) for told in wanted.numbers]
     has_labels = bool((collection.states == POSITIVE).any())
     if wanted.labels or (wanted.labels is None and has_labels and not found):
@@ -101,6 +101,18 @@ def strata(collection: Collection, wanted: Wanted) -> tuple[str, ...]:
     for name in wanted.strata:
         collection.attribute(name)
     return wanted.strata
+
+
+def _classes(collection: Collection, column: str, within: str) -> Task:
+    """Classes within each value; a column that has one class in each value is asked among all."""
+    whole = tasks.one_class(collection, column)
+    if not within:
+        return whole
+    values = collection.attribute(within)
+    pairs = {(values[at], whole.parts[0].classes[at]) for at in whole.members}
+    if len(pairs) > len({value for value, _ in pairs}):
+        return tasks.one_class(collection, column, within=within)
+    return replace(whole, says=f"{whole.says}, among all: it is one within each {within}")
 
 
 def _number(collection: Collection, told: str) -> Task:
