@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from benchmarks.baseline_quality import read_image
 from benchmarks.machine import as_list, provenance
 from encoders.baseline import describe
-from evaluation.readers.manifest_file import ManifestRow, read_manifest
+from evaluation.readers import manifest
 from storage.search import percentile
 
 Vectors = NDArray[np.float32]
@@ -33,17 +33,18 @@ HELD_OUT = 200
 NOISE_IMAGES, NOISE_SHAPE = 20, (512, 512)
 
 
-def chest_images(data: Path) -> list[ManifestRow]:
+def chest_images(data: Path) -> list[Path]:
     """Return one chest radiograph of each patient, in the manifest's order."""
-    first: dict[str, ManifestRow] = {}
-    for row in read_manifest(data / "cxr" / "manifest.csv"):
-        first.setdefault(row.patient_id, row)
+    chest = manifest.read(data / "cxr")
+    first: dict[str, Path] = {}
+    for patient, path in zip(chest.patients, chest.paths, strict=True):
+        first.setdefault(patient, path)
     return list(first.values())
 
 
-def vectors_of(rows: Sequence[ManifestRow], *, inverted: bool = False) -> Vectors:
+def vectors_of(paths: Sequence[Path], *, inverted: bool = False) -> Vectors:
     """Return a row for each image, of shape (images, dimension)."""
-    images = (read_image(row.path) for row in rows)
+    images = (read_image(path) for path in paths)
     return np.stack([describe(1 - image if inverted else image) for image in images])
 
 
@@ -53,24 +54,25 @@ def noise(count: int, rng: np.random.Generator) -> Vectors:
 
 def foreign_sets(data: Path) -> Iterator[tuple[str, Vectors]]:
     """Yield the name and the vectors of each set of the mixed images."""
-    rows = read_manifest(data / "multi" / "manifest.csv")
-    for name in sorted({row.column("set") for row in rows}):
-        yield name, vectors_of([row for row in rows if row.column("set") == name])
+    mixed = manifest.read(data / "multi")
+    sets = mixed.attribute("set")
+    for name in np.unique(sets):
+        yield str(name), vectors_of(mixed.take(np.flatnonzero(sets == name)).paths)
 
 
 def archive_and_asked(data: Path, seed: int) -> tuple[Vectors, dict[str, Vectors]]:
     """Return the chest radiographs that archives are drawn from, and what asks, by its name."""
-    rows = chest_images(data)
+    paths = chest_images(data)
     rng = np.random.default_rng(seed)
-    order = rng.permutation(len(rows))
-    held_out = [rows[number] for number in order[:HELD_OUT]]
+    order = rng.permutation(len(paths))
+    held_out = [paths[number] for number in order[:HELD_OUT]]
     asked = {
         "chest radiographs, other patients": vectors_of(held_out),
         "the same, inverted": vectors_of(held_out, inverted=True),
         **dict(foreign_sets(data)),
         "noise": noise(NOISE_IMAGES, rng),
     }
-    return vectors_of([rows[number] for number in order[HELD_OUT:]]), asked
+    return vectors_of([paths[number] for number in order[HELD_OUT:]]), asked
 
 
 def reached(archive: Vectors, asked: Vectors) -> Percentiles:

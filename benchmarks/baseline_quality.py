@@ -17,8 +17,12 @@ from PIL import Image
 from encoders.baseline import describe
 from encoders.descriptor_blocks import grey_layout
 from encoders.descriptor_resize import resize
-from evaluation.precision import chance_level, hits_at, precision_at
-from evaluation.readers.manifest_file import ManifestRow, read_manifest
+from evaluation import collection as columns
+from evaluation.collection import POSITIVE
+from evaluation.evaluating import System, judge
+from evaluation.figures import Scores
+from evaluation.readers import manifest
+from evaluation.tasks import THE_LABEL, Rules, one_class
 
 Pixels = NDArray[np.float32]
 Describe = Callable[[Pixels], Pixels]
@@ -26,16 +30,23 @@ Describe = Callable[[Pixels], Pixels]
 
 @dataclass(frozen=True)
 class Collection:
-    """Images among which neighbours are sought: name, one label and patient for each image."""
+    """Images among which neighbours are sought, and what is known of them.
 
-    name: str
+    ``classes`` is the attribute that tells each image's class, or THE_LABEL.
+    """
+
+    known: columns.Collection
+    classes: str
     images: tuple[Pixels, ...]
-    labels: tuple[str, ...]
-    patients: tuple[str, ...]
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """Of each image."""
+        return self.known.patients
 
 
 @dataclass(frozen=True)
-class Scores:
+class Line:
     """One line of the table: P@1 of both descriptors, the chance level, and the 95 % interval."""
 
     name: str
@@ -60,53 +71,63 @@ def read_image(path: Path) -> Pixels:
         return np.asarray(picture.convert("L"), dtype=np.float32) / np.float32(255)
 
 
-def collection_of(name: str, rows: Sequence[ManifestRow], labels: Sequence[str]) -> Collection:
-    images = tuple(read_image(row.path) for row in rows)
-    return Collection(name, images, tuple(labels), tuple(row.patient_id for row in rows))
+def some_of(
+    whole: columns.Collection, taken: NDArray[np.bool_], name: str, classes: str
+) -> Collection:
+    known = whole.take(np.flatnonzero(taken), name)
+    return Collection(known, classes, tuple(read_image(path) for path in known.paths))
 
 
 def chest_collections(data: Path) -> Iterator[Collection]:
     """Yield the chest radiographs of three classes: all, then PA alone and AP alone."""
-    rows = [row for row in read_manifest(data / "cxr" / "manifest.csv") if row.column("cxr3")]
-    for view in ("", "PA", "AP"):
-        chosen = [row for row in rows if view in {"", row.column("view")}]
-        name = f"cxr, {view} only" if view else "cxr, three classes"
-        yield collection_of(name, chosen, [row.column("cxr3") for row in chosen])
+    whole = manifest.read(data / "cxr")
+    has_class = whole.attribute("cxr3") != ""
+    yield some_of(whole, has_class, "cxr, three classes", "cxr3")
+    for view in ("PA", "AP"):
+        taken = has_class & (whole.attribute("view") == view)
+        yield some_of(whole, taken, f"cxr, {view} only", "cxr3")
 
 
 def set_collections(data: Path) -> Iterator[Collection]:
     """Yield each labelled set of the mixed images by itself."""
-    rows = [row for row in read_manifest(data / "multi" / "manifest.csv") if row.labels]
-    for name in sorted({row.column("set") for row in rows}):
-        chosen = [row for row in rows if row.column("set") == name]
-        yield collection_of(name, chosen, ["|".join(row.labels) for row in chosen])
+    whole = manifest.read(data / "multi")
+    sets, labelled = whole.attribute("set"), (whole.states == POSITIVE).any(axis=1)
+    for name in np.unique(sets[labelled]):
+        yield some_of(whole, labelled & (sets == name), str(name), THE_LABEL)
 
 
-def interval_over_patients(
-    hits: NDArray[np.float64], patients: Sequence[str]
-) -> tuple[float, float]:
+def first_hits(collection: Collection, describe_image: Describe) -> Scores:
+    """Return P@1 and chance of each image, its own patient left out."""
+    known = collection.known
+    system = System(known.name, vectors_of(collection, describe_image))
+    task = one_class(known, collection.classes, ("p@1",))
+    return judge(system, task, known, Rules()).scores["class: p@1"]
+
+
+def interval_over_patients(scores: Scores) -> tuple[float, float]:
     """Return the 2.5th and 97.5th percentile of the mean over 2000 draws of whole patients.
 
     Neighbours are not sought anew in a draw, so what is told is the spread of the questions.
     """
-    _, patient = np.unique(np.asarray(patients), return_inverse=True)
-    found, asked = np.bincount(patient, hits), np.bincount(patient)
+    found, asked = np.bincount(scores.patients, scores.values), np.bincount(scores.patients)
     draws = np.random.default_rng(0).integers(0, len(found), (2000, len(found)))
     low, high = np.percentile(found[draws].sum(axis=1) / asked[draws].sum(axis=1), [2.5, 97.5])
     return float(low), float(high)
 
 
-def score(collection: Collection) -> Scores:
-    labels, patients = collection.labels, collection.patients
-    hits = hits_at(vectors_of(collection, describe), labels, patients)
-    pixels = precision_at(vectors_of(collection, grey_pixels), labels, patients)
-    interval = interval_over_patients(hits, patients)
-    chance = chance_level(labels, patients)
-    mean = float(hits.mean())
-    return Scores(collection.name, len(labels), chance, pixels, mean, interval)
+def line_of(collection: Collection) -> Line:
+    hits = first_hits(collection, describe)
+    return Line(
+        collection.known.name,
+        len(hits.values),
+        float(hits.by_chance.mean()),
+        float(first_hits(collection, grey_pixels).values.mean()),
+        float(hits.values.mean()),
+        interval_over_patients(hits),
+    )
 
 
-def table(chest: Sequence[Scores], sets: Sequence[Scores]) -> Iterator[str]:
+def table(chest: Sequence[Line], sets: Sequence[Line]) -> Iterator[str]:
     """Yield the lines of the Markdown table, the mean over the sets last."""
     yield "| collection | images | chance | 32x32 pixels | baseline | 95 % over patients |"
     yield "|---|---|---|---|---|---|"
@@ -134,8 +155,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with cxr and multi")
     data = parser.parse_args().data
-    chest = [score(collection) for collection in chest_collections(data)]
-    sets = [score(collection) for collection in set_collections(data)]
+    chest = [line_of(collection) for collection in chest_collections(data)]
+    sets = [line_of(collection) for collection in set_collections(data)]
     print("Label precision at 1, same patient left out.\n")
     print("\n".join(table(chest, sets)))
     times = ", ".join(f"{size}x{size} {milliseconds(size):.1f} ms" for size in (512, 1024, 2048))

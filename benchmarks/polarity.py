@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from benchmarks.baseline_quality import read_image
 from benchmarks.machine import as_list, provenance
 from encoders.polarity import measure_polarity
-from evaluation.readers.manifest_file import ManifestRow, read_manifest
+from evaluation.collection import Collection
+from evaluation.readers import manifest
 
 TIMED_SHAPE, TIMED_TURNS = (2048, 2048), 21
 
@@ -40,20 +41,25 @@ def of_choosing_half(patient_id: str) -> bool:
     return sha256(f"polarity/{patient_id}".encode()).digest()[-1] % 2 == 0
 
 
-def sets(data: Path) -> Iterator[tuple[str, ManifestRow]]:
-    """Yield each image of both collections with the name of its set."""
-    for row in read_manifest(data / "cxr" / "manifest.csv"):
-        yield f"chest radiographs, {row.column('origin')}", row
-    for row in read_manifest(data / "multi" / "manifest.csv"):
-        yield f"{row.column('body_part')} {row.column('modality')} ({row.column('set')})", row
+def all_measured(data: Path) -> Iterator[Measured]:
+    """Yield each image of both collections, by the name of its set."""
+    chest, mixed = manifest.read(data / "cxr"), manifest.read(data / "multi")
+    yield from measured(chest, [f"chest radiographs, {one}" for one in chest.attribute("origin")])
+    kinds = (mixed.attribute(name) for name in ("body_part", "modality", "set"))
+    names = [f"{part} {modality} ({name})" for part, modality, name in zip(*kinds, strict=True)]
+    yield from measured(mixed, names)
 
 
-def measured(name: str, row: ManifestRow) -> Measured:
-    image = read_image(row.path)
-    found = [measure_polarity(pixels) for pixels in (image, 1 - image)]
-    values, flags = [each.value for each in found], [each.suspect for each in found]
-    half = of_choosing_half(row.patient_id)
-    return Measured(name, row.column("file"), half, (values[0], values[1]), (flags[0], flags[1]))
+def measured(images: Collection, names: Sequence[str]) -> Iterator[Measured]:
+    """Yield each image, with the name of its set."""
+    for name, file, patient, path in zip(
+        names, images.ids, images.patients, images.paths, strict=True
+    ):
+        image = read_image(path)
+        found = [measure_polarity(pixels) for pixels in (image, 1 - image)]
+        values, flags = [each.value for each in found], [each.suspect for each in found]
+        half = of_choosing_half(patient)
+        yield Measured(name, file, half, (values[0], values[1]), (flags[0], flags[1]))
 
 
 def auc(upright: NDArray[np.float64], inverted: NDArray[np.float64]) -> float:
@@ -105,7 +111,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with cxr and multi")
     options = parser.parse_args()
     told = provenance("benchmarks.polarity")
-    images = [measured(name, row) for name, row in sets(options.data)]
+    images = list(all_measured(options.data))
     print("The half that reports:\n")
     print("\n".join(table([image for image in images if not image.choosing])))
     flagged = [image.file for image in images if image.flags[0] and is_radiograph(image)]

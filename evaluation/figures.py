@@ -348,7 +348,8 @@ def _means(parts: _Parts, weights: Values, mean: Mean) -> Values:
         asked = counts.sum(axis=1)
         return np.where(asked > 0, sums.sum(axis=2) / np.where(asked > 0, asked, 1), np.nan)
     here = counts > 0
-    of_classes = np.where(here, sums / np.where(here, counts, 1), 0)
+    # as for the whole (see _drawn): else one small class drags down the mean over classes
+    of_classes = np.clip(np.where(here, sums / np.where(here, counts, 1), 0), 0, 1)
     importance = here * 1.0 if mean == "class_mean" else here / np.where(here, counts, 1)
     total = importance.sum(axis=1)
     means = (of_classes * importance).sum(axis=2) / np.where(total > 0, total, 1)

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
-from tqdm import tqdm
 
 from dicom_node.changeover import asked, telling
 from dicom_node.changeover.asked import Outcome
 from dicom_node.changeover.progress import ChangeoverProgress, in_words
 from dicom_node.database import open_database
 from dicom_node.settings import Settings
+from dicom_node.verbs.bars import bar, onto
 from dicom_node.verbs.parsing import verb
 from dicom_node.verbs.speech import could_not, put, put_json, say
 from storage import embeddings, spaces
@@ -46,16 +46,16 @@ def run_add(chosen: argparse.Namespace, settings: Settings) -> int:
 
 def _follow(engine: Engine, space_id: str) -> int:
     """Shows what the node does until it is done, or can do no more."""
-    with tqdm(unit="image", desc="embedding", disable=None) as bar:
+    with bar("embedding", "image") as shown:
+        tell = onto(shown)
         while True:
             space = _space(engine, space_id)
             if space is None or space.wanted_since is None:
                 break
             progress = ChangeoverProgress.of(space)
-            bar.total = progress.images
-            bar.update(progress.done - bar.n)
+            tell(progress.done, progress.images)
             if progress.is_stuck and (progress.lacking or progress.faults):
-                bar.close()
+                shown.close()
                 return _stuck(space, progress)
             if progress.is_complete and not progress.switch:
                 break

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import Connection
-from tqdm import tqdm
 
 from dicom_node.database import open_database
 from dicom_node.labelling.digests import digest_of, together
 from dicom_node.labelling.taking import Outcome, take_lines, take_studies
 from dicom_node.settings import Settings
 from dicom_node.verbs import label_text
+from dicom_node.verbs.bars import bar
 from dicom_node.verbs.parsing import positive, verb
 from dicom_node.verbs.speech import could_not, put, put_json, say
 from storage import label_imports, label_versions, labels
@@ -25,18 +25,18 @@ from storage.label_lines import LabelLine
 
 def run_import(chosen: argparse.Namespace, settings: Settings) -> int:
     """Labels from a CSV file; all of it, or nothing where the file is faulty."""
-    with _bar("reading", "line") as bar:
+    with bar("reading", "line") as shown:
         lines = labels.read_csv(
-            chosen.file, wide=chosen.wide, leave_out=chosen.leave_out, step=bar.update
+            chosen.file, wide=chosen.wide, leave_out=chosen.leave_out, step=shown.update
         )
     if chosen.source is not None:
         lines = [replace(line, source="") for line in lines]
     origin = Origin(chosen.source or chosen.file.name, "csv", digest_of(chosen.file))
     with (
         _writing(settings, dry_run=chosen.dry_run) as connection,
-        _bar("storing", "label", len(lines)) as bar,
+        bar("storing", "label", len(lines)) as shown,
     ):
-        outcome = take_lines(connection, lines, origin, add=chosen.add, step=bar.update)
+        outcome = take_lines(connection, lines, origin, add=chosen.add, step=shown.update)
     return _told(chosen, outcome)
 
 
@@ -48,8 +48,8 @@ def run_from_reports(chosen: argparse.Namespace, settings: Settings) -> int:
 
     rules = load(chosen.rules or ENGLISH)
     files = list(files_under(chosen.paths))
-    with _bar("reading", "file", len(files)) as bar:
-        read = read_reports(files, rules, step=bar.update)
+    with bar("reading", "file", len(files)) as shown:
+        read = read_reports(files, rules, step=shown.update)
     found, coded = lines_of(read.documents, rules)
     digest = together(read.digests)
     said = {
@@ -69,8 +69,8 @@ def run_from_dicom(chosen: argparse.Namespace, settings: Settings) -> int:
 
     keywords, rules = checked(chosen.attribute), load(chosen.rules or ENGLISH)
     files = list(files_under(chosen.paths))
-    with _bar("reading", "file", len(files)) as bar:
-        read = read_attributes(files, keywords, rules, step=bar.update)
+    with bar("reading", "file", len(files)) as shown:
+        read = read_attributes(files, keywords, rules, step=shown.update)
     origin = Origin(f"DICOM attributes, {rules.source}", "dicom", together(read.digests))
     said = {origin: read.lines()}
     return _taken(chosen, settings, said, set(read.said), read.others, read.faults)
@@ -158,11 +158,6 @@ def _writing(settings: Settings, *, dry_run: bool) -> Iterator[Connection]:
             connection.rollback()
         else:
             connection.commit()
-
-
-def _bar(what: str, unit: str, total: int | None = None) -> Any:
-    """Shown on a terminal only."""
-    return tqdm(desc=what, unit=unit, total=total, disable=None)
 
 
 def add_verbs(verbs: Any) -> None:

@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
-from tqdm import tqdm
 
 from dicom_node.changeover.telling import space_text
 from dicom_node.database import open_database
 from dicom_node.settings import Settings
 from dicom_node.status import status_of, status_text
+from dicom_node.verbs.bars import bar, onto
 from dicom_node.verbs.parsing import positive, verb
 from dicom_node.verbs.speech import could_not, put, put_json
 from storage import spaces
 from storage.answer import SpaceSummary
 from storage.index import snapshot_path
 from storage.index_rebuild import rebuild
-from storage.vectors.approximate import Progress
 from storage.vectors.choice import Choice
 
 if TYPE_CHECKING:
@@ -153,28 +152,13 @@ def run_reindex(_: argparse.Namespace, settings: Settings) -> int:
 def _fill(engine: Engine, settings: Settings, space: SpaceSummary) -> int:
     from dicom_node.store_index import fill_store  # noqa: PLC0415  (most sites have none)
 
-    with _bar("filling") as filling:
-        return fill_store(engine, settings.index, space, _onto(filling))
+    with bar("filling", "vector") as filling:
+        return fill_store(engine, settings.index, space, onto(filling))
 
 
 def _rebuild(engine: Engine, path: Path, space: SpaceSummary, choice: Choice) -> int:
-    with _bar("reading") as reading, _bar("building") as building:
-        return rebuild(
-            engine, path, space, choice, reading=_onto(reading), building=_onto(building)
-        )
-
-
-def _bar(what: str) -> "tqdm[Any]":
-    """Seen on a terminal, once there is something to tell."""
-    return tqdm(unit="vector", desc=what, disable=None, delay=1.0)
-
-
-def _onto(bar: "tqdm[Any]") -> Progress:
-    def tell(done: int, of: int) -> None:
-        bar.total = of
-        bar.update(done - bar.n)
-
-    return tell
+    with bar("reading", "vector") as reading, bar("building", "vector") as building:
+        return rebuild(engine, path, space, choice, reading=onto(reading), building=onto(building))
 
 
 def add_verbs(verbs: Any) -> None:

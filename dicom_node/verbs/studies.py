@@ -4,12 +4,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from dicom_node.database import open_database
 from dicom_node.identity import device_uid
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool
+from dicom_node.verbs.bars import bar
 from dicom_node.verbs.parsing import positive, verb
 from dicom_node.verbs.speech import could_not, put, put_json, say
 from storage import sends, studies
@@ -24,9 +23,11 @@ def run_ingest(chosen: argparse.Namespace, settings: Settings) -> int:
     with open_database(settings) as engine, HeaderReader() as headers:
         ingest = Ingest(engine, Spool(settings.data_folder), headers, node=node)
         files = list(files_under(chosen.paths))
-        for path in tqdm(files, unit="file", disable=None):
-            if fault := ingest.take(path):
-                say(fault)
+        with bar("reading", "file", len(files)) as shown:
+            for path in files:
+                if fault := ingest.take(path):
+                    say(fault)
+                shown.update()
         closed = ingest.close_studies()
     counts = ", ".join(f"{count} {what}" for what, count in sorted(ingest.outcomes.items()))
     put(f"{counts or 'no files'}; {closed} studies queued for `likeness serve`")

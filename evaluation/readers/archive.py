@@ -4,7 +4,6 @@ Images, vectors and labels are of one moment. Of a scanner the database keeps no
 attribute ``source`` is the AE title that sent an image.
 """
 
-import logging
 from collections.abc import Collection as Names
 from collections.abc import Mapping
 from contextlib import closing
@@ -21,14 +20,14 @@ from evaluation.collection import RECEIVED, Collection
 from evaluation.readers.archive_labels import LabelMatrix, label_matrix
 from evaluation.readers.cells import age_bands, texts
 from evaluation.readers.fault import ReaderError, some
+from evaluation.readers.patients import patient_of, remarks_on
+from evaluation.readers.remarks import remarked
 from storage import archive_images, embeddings, label_versions, spaces
 from storage.answer import SpaceSummary
 from storage.archive_images import ArchiveImage
 from storage.label_lines import LabelError
 from storage.vector_stream import live_blocks
 from storage.vectors.metric import Metric
-
-log = logging.getLogger(__name__)
 
 Vectors = NDArray[Any]
 ATTRIBUTES = ("modality", "body_part", "view", "laterality", "sex", "source")
@@ -63,7 +62,7 @@ def read(
     sources: Names[str] = (),
     labels: Names[str] = (),
 ) -> tuple[Collection, Vectors]:
-    """The images of a space and their vectors, as ``read_archive``; contradictions are logged."""
+    """The images of a space and their vectors, as ``read_archive``."""
     archive = read_archive(engine, space_id, sources=sources, labels=labels)
     return archive.collection, archive.vectors
 
@@ -108,9 +107,9 @@ def read_archive(
             columns.instances,
             archive_images.words(connection, space_id=space.id, sources=sources, names=labels),
         )
-    for name, number in matrix.contradictions.items():
-        log.warning("%s: sources contradict each other %d times; it is uncertain", name, number)
-    return Archive(_collection(space, columns, matrix), vectors, space, matrix.contradictions)
+    found = _collection(space, columns, matrix)
+    remarks = (*remarks_on(found.name, found.patients), *matrix.remarks(found.name))
+    return Archive(remarked(found, *remarks), vectors, space, matrix.contradictions)
 
 
 def _space(connection: Connection, space_id: str | None) -> SpaceSummary:
@@ -195,7 +194,7 @@ def _texts_of(image: ArchiveImage) -> tuple[str, ...]:
     uid = image.sop_instance_uid
     return (
         f"{uid}#{image.frame}" if image.frame else uid,
-        intern(_patient(image)),
+        intern(patient_of(image.patient_id, image.issuer_of_patient_id, image.study_instance_uid)),
         intern(image.study_instance_uid),
         intern(image.series_instance_uid),
         uid,
@@ -211,15 +210,6 @@ def _texts_of(image: ArchiveImage) -> tuple[str, ...]:
             )
         ),
     )
-
-
-def _patient(image: ArchiveImage) -> str:
-    """Patient ID with its issuer, told apart by what neither may hold (PS3.5 6.2, LO)."""
-    if not image.patient_id:
-        return f"\\study {image.study_instance_uid}"
-    if not image.issuer_of_patient_id:
-        return image.patient_id
-    return f"{image.issuer_of_patient_id}\\{image.patient_id}"
 
 
 def _collection(space: SpaceSummary, columns: _Columns, matrix: LabelMatrix) -> Collection:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.collection import UNCERTAIN, UNSAID, States
+from evaluation.readers.fault import some
 from storage.archive_images import SaidWord
 
 STUDY, SERIES, INSTANCE = 0, 1, 2
@@ -26,6 +27,13 @@ class LabelMatrix:
     names: tuple[str, ...]
     states: States
     contradictions: Mapping[str, int]
+
+    def remarks(self, name: str) -> tuple[str, ...]:
+        """The remark that words contradict each other; none where they do not."""
+        if not self.contradictions:
+            return ()
+        told = some([f"{label} ({count} times)" for label, count in self.contradictions.items()])
+        return (f"{name}: labels are uncertain where what is said differs: {told}",)
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,15 @@ def number_of(cell: str) -> float:
     return found
 
 
+def year_of(cell: str) -> float:
+    """The year of a date as DICOM writes it, YYYYMMDD (PS3.5 6.2, DA); NaN where it is unknown."""
+    if is_unknown(cell):
+        return math.nan
+    if not (len(cell) == 8 and cell.isdecimal()):
+        raise ValueError(f"{cell!r} is no date; write YYYYMMDD, as 20140915")
+    return float(cell[:4])
+
+
 def is_unknown(cell: str) -> bool:
     """Whether a cell says that nothing is known."""
     return cell.lower() in _UNKNOWN
@@ -96,6 +105,12 @@ def text_of(cell: str) -> str:
 def texts(cells: Sequence[str]) -> Texts:
     """An attribute's column."""
     return np.array(cells, np.str_)
+
+
+def ages_at(years: Sequence[float], births: Sequence[float]) -> list[float]:
+    """Ages in years; NaN where the year or that of birth is unknown, or the age cannot be."""
+    ages = [year - birth for year, birth in zip(years, births, strict=True)]
+    return [age if 0 <= age <= OLDEST else math.nan for age in ages]
 
 
 def age_bands(ages: Sequence[float]) -> Texts:

@@ -7,7 +7,6 @@ MIMIC-CXR's: read that set, then put the findings on it.
 """
 
 import json
-import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -19,9 +18,8 @@ import numpy as np
 from evaluation.collection import NEGATIVE, POSITIVE, UNSAID, Collection, CollectionError
 from evaluation.readers.boxes import Box, Boxes, any_region
 from evaluation.readers.fault import ReaderError, some
+from evaluation.readers.remarks import remarked
 from evaluation.readers.table import opened
-
-log = logging.getLogger(__name__)
 
 FINDINGS = (
     "lung opacity",
@@ -85,10 +83,12 @@ def read_list(path: Path) -> Boxes:
     return found
 
 
-def read_scene_graphs(folder: Path, images: Iterable[str] | None = None) -> Boxes:
+def read_scene_graphs(
+    folder: Path, images: Iterable[str] | None = None
+) -> tuple[Boxes, tuple[str, ...]]:
     """The boxes of scene graphs, by image, in the order of REGIONS; other regions are left out.
 
-    A detector found the boxes, and some have no area: these are left out, and told.
+    A detector found the boxes, and some have no area: these are left out, and a remark tells so.
 
     Args:
         folder: of the scene graphs.
@@ -112,15 +112,20 @@ def read_scene_graphs(folder: Path, images: Iterable[str] | None = None) -> Boxe
         except _FAULTS as fault:
             raise ReaderError(f"{path}: {_what(fault)}") from fault
         flat += [f"{region} of {image}" for region in without_area]
-    if flat:
-        log.warning("%s: %d boxes without an area left out: %s", folder, len(flat), some(flat))
-    return found
+    if not flat:
+        return found, ()
+    return found, (f"{folder}: {len(flat)} boxes without an area left out: {some(flat)}",)
 
 
-def with_findings(collection: Collection, boxes: Boxes) -> Collection:
+def with_findings(collection: Collection, boxes: Boxes, remarks: Iterable[str] = ()) -> Collection:
     """The images of MIMIC-CXR that have boxes, labelled with FINDINGS.
 
     An image's label is POSITIVE where any region's is.
+
+    Args:
+        collection: MIMIC-CXR, or some of it.
+        boxes: of `read_list` or `read_scene_graphs`.
+        remarks: on the boxes.
 
     Raises:
         ReaderError: none of the images has boxes.
@@ -128,12 +133,13 @@ def with_findings(collection: Collection, boxes: Boxes) -> Collection:
     with_boxes = np.flatnonzero([image in boxes for image in collection.ids])
     if not len(with_boxes):
         raise ReaderError(f"no image of {collection.name} has boxes; are the ids dicom_ids?")
-    if len(with_boxes) < len(collection):
-        left = len(collection) - len(with_boxes)
-        log.warning("%s: %d images without boxes are left out", collection.name, left)
+    told = list(remarks)
+    if left := len(collection) - len(with_boxes):
+        told.append(f"{collection.name}: {left} images without boxes are left out")
     found = collection.take(with_boxes, f"{collection.name} with Chest ImaGenome")
     rows = [any_region(boxes[image], len(FINDINGS)) for image in found.ids]
-    return replace(found, label_names=FINDINGS, states=np.array(rows, np.int8))
+    labelled = replace(found, label_names=FINDINGS, states=np.array(rows, np.int8))
+    return remarked(labelled, *told)
 
 
 def _json(path: Path) -> Any:

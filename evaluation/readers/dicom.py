@@ -1,12 +1,12 @@
-"""A folder of DICOM files, at any depth, and perhaps a CSV file of labels.
+"""A folder of DICOM files, at any depth, and perhaps a file of labels.
 
 Which images stand for a study is chosen as the node chooses (``encoders.choice``): radiographs
 image by image, CT and MR series by their middle slice. What is left out is counted and told.
 """
 
-import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -14,14 +14,21 @@ import numpy as np
 
 from encoders import eligibility
 from encoders.choice import choose_images
-from evaluation.collection import Collection, States
+from evaluation.collection import Collection
 from evaluation.readers.cells import age_bands, numbers, texts
-from evaluation.readers.dicom_files import DicomFile, NoImageError, files_below, read_file, told
+from evaluation.readers.dicom_files import (
+    DicomFile,
+    NoImageError,
+    files_below,
+    left_out,
+    read_file,
+    told,
+)
 from evaluation.readers.dicom_labels import read_labels
 from evaluation.readers.fault import ReaderError
 from evaluation.readers.images import Images
-
-log = logging.getLogger(__name__)
+from evaluation.readers.patients import remarks_on
+from evaluation.readers.remarks import remarked
 
 NAME = "DICOM"
 PREAMBLE = 128
@@ -44,7 +51,7 @@ def read(
     Args:
         place: the folder.
         images: with NONE, the files are read all the same, and forgotten.
-        labels: a CSV file as in `evaluation.readers.dicom_labels`; no labels where None.
+        labels: a file as in `evaluation.readers.dicom_labels`; no labels where None.
         every: each slice of a series, rather than the middle one.
 
     Raises:
@@ -52,38 +59,20 @@ def read(
     """
     if not place.is_dir():
         raise ReaderError(f"there is no folder {place}")
-    chosen = _chosen(place, every=every)
-    files = [file for _, file in chosen]
-    nameless = sum(not file.patient for file in files)
-    if nameless:
-        log.warning("%s: %d images have no Patient ID; their study stands for it", place, nameless)
-    uids = [
-        (file.study, file.header.series_instance_uid, file.header.sop_instance_uid)
-        for file in files
-    ]
-    names: tuple[str, ...] = ()
-    states: States = np.empty((len(files), 0), np.int8)
+    chosen, remarks = _chosen(place, every=every)
+    found = _collection(f"{NAME} in {place.name}", chosen)
+    remarks += remarks_on(str(place), found.patients)
     if labels is not None:
-        names, states = read_labels(labels, uids)
-    ages = [file.age for file in files]
-    return Collection(
-        name=f"{NAME} in {place.name}",
-        ids=tuple(one for one, _ in chosen),
-        patients=tuple(file.patient or f"study {file.study}" for file in files),
-        label_names=names,
-        states=states,
-        attributes={
-            "view": texts([file.header.view_position or "" for file in files]),
-            "sex": texts([file.sex for file in files]),
-            "age_band": age_bands(ages),
-            "scanner": texts([file.scanner for file in files]),
-            "modality": texts([file.header.modality for file in files]),
-            "body_part": texts([file.header.body_part or "" for file in files]),
-        },
-        numbers={"age": numbers(ages)},
-        studies=tuple(file.study for file in files),
-        paths=() if images is Images.NONE else tuple(file.path for file in files),
-    )
+        uids = [
+            (file.study, file.header.series_instance_uid, file.header.sop_instance_uid)
+            for _, file in chosen
+        ]
+        said, more = read_labels(labels, uids)
+        found = replace(found, label_names=said.names, states=said.states)
+        remarks += more
+    if images is not Images.NONE:
+        found = replace(found, paths=tuple(file.path for _, file in chosen))
+    return remarked(found, *remarks)
 
 
 def recognises(place: Path) -> bool:
@@ -99,8 +88,31 @@ def _is_dicom(path: Path) -> bool:
         return False
 
 
-def _chosen(place: Path, *, every: bool) -> list[tuple[str, DicomFile]]:
-    """The ids and files of the images, by study and id."""
+def _collection(name: str, chosen: Sequence[tuple[str, DicomFile]]) -> Collection:
+    """The images without labels and paths."""
+    files = [file for _, file in chosen]
+    ages = [file.age for file in files]
+    return Collection(
+        name=name,
+        ids=tuple(one for one, _ in chosen),
+        patients=tuple(file.patient for file in files),
+        label_names=(),
+        states=np.empty((len(files), 0), np.int8),
+        attributes={
+            "view": texts([file.header.view_position or "" for file in files]),
+            "sex": texts([file.sex for file in files]),
+            "age_band": age_bands(ages),
+            "scanner": texts([file.scanner for file in files]),
+            "modality": texts([file.header.modality for file in files]),
+            "body_part": texts([file.header.body_part or "" for file in files]),
+        },
+        numbers={"age": numbers(ages)},
+        studies=tuple(file.study for file in files),
+    )
+
+
+def _chosen(place: Path, *, every: bool) -> tuple[list[tuple[str, DicomFile]], list[str]]:
+    """The ids and files of the images, by study and id; and a remark on what is left out."""
     reasons: Counter[str] = Counter()
     files: dict[str, DicomFile] = {}
     for path in files_below(place):
@@ -115,14 +127,10 @@ def _chosen(place: Path, *, every: bool) -> list[tuple[str, DicomFile]]:
     for file in files.values():
         studies[file.study].append(file)
     keys = _each(files.values(), reasons) if every else _standing(studies.values(), reasons)
-    if reasons:
-        log.warning("%s: %d files left out: %s", place, sum(reasons.values()), told(reasons))
     if not keys:
         raise ReaderError(f"{place} holds no DICOM image; {told(reasons) or 'it is empty'}")
-    return sorted(
-        ((key, files[key.partition("#")[0]]) for key in keys),
-        key=lambda one: (one[1].study, one[0]),
-    )
+    images = ((key, files[key.partition("#")[0]]) for key in keys)
+    return sorted(images, key=lambda one: (one[1].study, one[0])), left_out(place, "files", reasons)
 
 
 def _each(files: Iterable[DicomFile], reasons: Counter[str]) -> list[str]:

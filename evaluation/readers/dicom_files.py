@@ -16,6 +16,7 @@ from encoders.elements import READ_ERRORS, explain
 from encoders.header import HeaderError, ImageHeader
 from encoders.tolerant import clean_text
 from evaluation.readers.cells import OLDEST, age_of, sex_of
+from evaluation.readers.patients import patient_of
 
 DAYS_IN_YEAR = 365.25
 
@@ -46,8 +47,8 @@ class DicomFile:
 
     @property
     def patient(self) -> str:
-        """The patient's own name among those of all issuers; empty where no ID is told."""
-        return f"{self.issuer}/{self.patient_id}" if self.issuer else self.patient_id
+        """The patient's own name among those of all issuers, or the study's."""
+        return patient_of(self.patient_id, self.issuer, self.study)
 
 
 class NoImageError(Exception):
@@ -94,6 +95,13 @@ def read_file(path: Path) -> DicomFile:
 def told(reasons: Counter[str]) -> str:
     """How many files were left out for which reason, the most frequent first."""
     return "; ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+
+
+def left_out(place: Path, what: str, reasons: Counter[str]) -> list[str]:
+    """The remark on files or folders that are left out; none where all are read."""
+    if not reasons:
+        return []
+    return [f"{place}: {reasons.total()} {what} left out: {told(reasons)}"]
 
 
 def _sex(ds: Dataset) -> str:

@@ -1,66 +1,59 @@
-"""Labels of DICOM images from a CSV file that names studies, series or instances.
+"""Labels of DICOM images from a file as ``likeness labels import`` takes it (docs/labels.md).
 
-``study_instance_uid``, ``series_instance_uid``, ``sop_instance_uid`` (one of them at least),
-``label`` and ``value`` (1, 0, -1). A row says its label of all images of what it names; where
-several rows say the same label of an image, the one that names the least counts.
+A line says its label of all images of the study, series or instance that it names; where several
+lines say the same label of an image, the one that names the least counts.
 """
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from evaluation.collection import UNSAID, States
-from evaluation.readers.cells import state_of
+from evaluation.readers.archive_labels import LabelMatrix, label_matrix
 from evaluation.readers.fault import ReaderError, some
-from evaluation.readers.table import Table, read_table
-
-log = logging.getLogger(__name__)
-
-LEVELS = ("study_instance_uid", "series_instance_uid", "sop_instance_uid")
-Said = dict[str, dict[str, int]]
-"""The states of labels, by UID and label."""
+from storage.archive_images import SaidWord
+from storage.label_files import read_csv
+from storage.label_lines import LabelError
 
 
 def read_labels(
     path: Path, images: Sequence[tuple[str, str, str]]
-) -> tuple[tuple[str, ...], States]:
-    """The labels' names, and the states of images, shape (images, labels); UNSAID by default.
+) -> tuple[LabelMatrix, tuple[str, ...]]:
+    """The labels of images, UNSAID by default, and remarks on the file.
+
+    Lines on the same study, series or instance that contradict each other make the label UNCERTAIN.
 
     Args:
         path: of the file.
         images: study, series and SOP Instance UID of each.
 
     Raises:
-        ReaderError: the file or a column is missing, a cell is faulty, two rows contradict each
-            other, or no row names one of the images.
+        ReaderError: the file or a column is missing, a line is faulty, or none names one of the
+            images.
     """
-    table = read_table(path, "label", "value")
-    table.either(*LEVELS)
-    said = _said(table)
-    names = tuple(dict.fromkeys(table.filled("label")))
-    states = np.full((len(images), len(names)), UNSAID, np.int8)
-    for row, uids in enumerate(images):
-        for uid in uids:  # the instance last, so that it overrules
-            for name, state in said.get(uid, {}).items():
-                states[row, names.index(name)] = state
-    unknown = sorted(said.keys() - {uid for uids in images for uid in uids})
-    if len(unknown) == len(said):
-        raise ReaderError(f"{path} names none of the images, but {some(unknown)}")
+    try:
+        lines = read_csv(path)
+    except LabelError as fault:
+        raise ReaderError(str(fault)) from fault
+    named = {line.place()[1] for line in lines}
+    unknown = sorted(named - {uid for uids in images for uid in uids})
+    if len(unknown) == len(named):
+        raise ReaderError(f"{path} names none of the images, but {some(unknown) or 'nothing'}")
+    number = {study: at for at, (study, _, _) in enumerate(images)}
+    number |= {series: number[study] for study, series, _ in images}
+    words = []
+    for line in lines:
+        level, uid = line.place()
+        series, instance = (
+            uid if level == one else "" for one in ("series_instance_uid", "sop_instance_uid")
+        )
+        word = SaidWord(number.get(uid, -1), series, instance, line.label.name, line.label.value)
+        words.append(word)
+    studies = np.array([number[study] for study, _, _ in images])
+    _, all_series, instances = zip(*images, strict=True)
+    matrix = label_matrix(studies, all_series, instances, [words])
+    remarks = matrix.remarks(str(path))
     if unknown:
-        log.warning("%s: %d UIDs are none of the images': %s", path, len(unknown), some(unknown))
-    return names, states
-
-
-def _said(table: Table) -> Said:
-    levels = [table.column(level) for level in LEVELS if table.has(level)]
-    labels, states = table.filled("label"), table.parsed("value", state_of)
-    said: Said = {}
-    for row, (label, state) in enumerate(zip(labels, states, strict=True)):
-        uid = next((level[row] for level in reversed(levels) if level[row]), "")
-        if not uid:
-            raise table.fault(row, LEVELS[0], f"no UID; fill in one of {', '.join(LEVELS)}")
-        if said.setdefault(uid, {}).setdefault(label, state) != state:
-            raise table.fault(row, "value", f"an earlier row says otherwise of {label} of {uid}")
-    return said
+        left = f"{path}: what it says of {len(unknown)} others than the images is left out"
+        remarks = (f"{left}: {some(unknown)}", *remarks)
+    return matrix, remarks

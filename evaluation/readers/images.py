@@ -1,6 +1,5 @@
 """The image files of a data set: where they are, and what is done where they are not."""
 
-import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -11,8 +10,7 @@ import numpy as np
 
 from evaluation.collection import Collection
 from evaluation.readers.fault import ReaderError, some
-
-log = logging.getLogger(__name__)
+from evaluation.readers.remarks import remarked
 
 
 class Images(StrEnum):
@@ -51,10 +49,12 @@ def with_images(
             "images where vectors have been computed already"
         )
     if missing:
-        told = (collection.name, len(missing), len(collection), place, some(missing))
-        log.warning("%s: %d of %d image files are not in %s and are left out: %s", *told)
         there = np.flatnonzero([path is not None for path in found])
-        collection = collection.take(there)
+        collection = remarked(
+            collection.take(there),
+            f"{collection.name}: {len(missing)} of {len(collection)} image files are not in "
+            f"{place} and are left out: {some(missing)}",
+        )
     return replace(collection, paths=tuple(path for path in found if path is not None))
 
 
@@ -76,11 +76,3 @@ def find_in(folders: Iterable[Path], names: Sequence[str]) -> list[Path | None]:
                 for entry in entries:
                     where.setdefault(entry.name, folder)
     return [where[name] / name if name in where else None for name in names]
-
-
-def tell_of_lone_images(name: str) -> None:
-    """Tells that a set names no patients, so that each image stands for one."""
-    log.warning(
-        "%s names no patients: images of one patient may find each other, and figures be too good",
-        name,
-    )

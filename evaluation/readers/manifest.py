@@ -1,7 +1,7 @@
 """A set of one's own: one row of a CSV file for each image.
 
-Two layouts are read. The plain one has ``file``, ``patient_id`` and ``labels`` (separated by
-``|``), as `evaluation.readers.manifest_file` has it. That of Denner et al. has ``filepath``,
+Two layouts are read. The plain one has ``file`` (in the manifest's folder or below it),
+``patient_id`` and ``labels`` (separated by ``|``). That of Denner et al. has ``filepath``,
 ``dataset``, ``split``, ``modality``, ``anatomic_region``, and one column of 1, 0, -1 or nothing for
 each label, named as ``XR/chest/Atelectasis``; to it, too, ``patient_id`` belongs, or no patient can
 be kept from finding himself. In both, ``split``, ``study``, ``sex`` and ``age`` are understood, and
@@ -9,7 +9,7 @@ every further column is an attribute. ``No Finding`` says that no label is there
 labels says nothing.
 """
 
-import csv
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +27,14 @@ from evaluation.readers.cells import (
     texts,
 )
 from evaluation.readers.fault import ReaderError
-from evaluation.readers.images import Images, if_there, tell_of_lone_images, with_images
-from evaluation.readers.labels import names_in, states_named
-from evaluation.readers.manifest_file import REQUIRED, ManifestError, read_manifest
+from evaluation.readers.images import Images, if_there, with_images
+from evaluation.readers.labels import names_in, split_labels, states_named
+from evaluation.readers.remarks import lone_images, remarked
 from evaluation.readers.table import Table, first_cells, read_table
 
 TABLE = "manifest.csv"
+REQUIRED = ("file", "patient_id", "labels")
+"""The columns of the plain layout."""
 ONE_HOT = ("filepath", "dataset", "split", "modality", "anatomic_region")
 """The columns before the labels, in Denner et al.'s layout."""
 _UNDERSTOOD = frozenset({"split", "study", "age"})
@@ -48,10 +50,12 @@ def read(place: Path, *, images: Images = Images.ALL, root: Path | None = None) 
             None.
 
     Raises:
-        ReaderError: the manifest, a column or an image is missing, a cell is faulty, or an image
-            stands twice.
+        ReaderError: the manifest, a column or an image is missing, a cell is faulty, an image
+            stands twice, or, in the plain layout, lies outside the manifest's folder.
     """
     path = _manifest(place)
+    if not path.is_file():
+        raise ReaderError(f"there is no manifest {path}, a CSV file with {', '.join(REQUIRED)}")
     if set(ONE_HOT) <= set(first_cells(path)):
         return _one_hot(path, images, root or path.parent)
     return _plain(path, images)
@@ -68,27 +72,22 @@ def _manifest(place: Path) -> Path:
 
 
 def _plain(path: Path, images: Images) -> Collection:
-    try:
-        rows = read_manifest(path, look=False)
-    except (ManifestError, UnicodeDecodeError, csv.Error, OSError) as fault:
-        raise ReaderError(
-            f"{path}: {fault}" if str(path) not in str(fault) else str(fault)
-        ) from fault
-    if not rows:
-        raise ReaderError(f"{path} holds a header and no rows")
-    table = Table(
-        path,
-        tuple(rows[0].columns),
-        [tuple(row.columns.values()) for row in rows],
-        [row.line for row in rows],
-    )
-    labels = [row.labels for row in rows]
+    table = read_table(path, *REQUIRED)
+    labels = table.parsed("labels", split_labels)
     names = names_in(labels)
     states = states_named(labels, names, nothing=UNSAID)
+    files = table.parsed("file", partial(_below, path.parent))
     found = _collection(
         table, "file", names, states, [name for name in table.header if name not in REQUIRED]
     )
-    return with_images(found, images, path.parent, lambda: if_there(row.path for row in rows))
+    return with_images(found, images, path.parent, lambda: if_there(files))
+
+
+def _below(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"{name!r} lies outside the manifest's folder; put it there, or below")
+    return path
 
 
 def _one_hot(path: Path, images: Images, root: Path) -> Collection:
@@ -110,15 +109,13 @@ def _collection(
     table: Table, file: str, names: tuple[str, ...], states: States, further: list[str]
 ) -> Collection:
     ids = table.unique(file)
-    if not table.has("patient_id"):
-        tell_of_lone_images(str(table.path))
     attributes = {
         name: texts(table.parsed(name, sex_of if name == "sex" else text_of))
         for name in further
         if name and name not in _UNDERSTOOD
     }
     bands, ages = _ages(table)
-    return Collection(
+    found = Collection(
         name=table.path.parent.name if table.path.name == TABLE else table.path.stem,
         ids=ids,
         patients=table.filled("patient_id") if table.has("patient_id") else ids,
@@ -129,6 +126,7 @@ def _collection(
         splits=tuple(table.parsed("split", split_of)) if table.has("split") else (),
         studies=tuple(table.column("study")) if table.has("study") else (),
     )
+    return found if table.has("patient_id") else remarked(found, lone_images(str(table.path)))
 
 
 def _ages(table: Table) -> tuple[dict[str, Texts], dict[str, NDArray[np.float64]]]:

@@ -6,7 +6,6 @@ place; the table of participants (``participant_d040722.csv`` or of another date
 System. The table beside the images (``nlst_780_prsn_idc_20210527.csv``) tells no weight.
 """
 
-import logging
 import math
 from collections import Counter
 from pathlib import Path
@@ -16,12 +15,18 @@ import numpy as np
 from encoders import eligibility
 from evaluation.collection import Collection
 from evaluation.readers.cells import age_bands, number_of, numbers, texts
-from evaluation.readers.dicom_files import DicomFile, NoImageError, files_below, read_file, told
+from evaluation.readers.dicom_files import (
+    DicomFile,
+    NoImageError,
+    files_below,
+    left_out,
+    read_file,
+    told,
+)
 from evaluation.readers.fault import ReaderError, some
 from evaluation.readers.images import Images
+from evaluation.readers.remarks import remarked
 from evaluation.readers.table import Table, first_cells, read_table
-
-log = logging.getLogger(__name__)
 
 NAME = "NLST"
 PATTERNS = ("*participant*.csv", "*prsn*.csv")
@@ -52,7 +57,7 @@ def read(
     table = read_table(participants or _table_in(place))
     name_of = _columns(table)
     row_of = {pid: row for row, pid in enumerate(table.unique(name_of["pid"]))}
-    series = _series(place)
+    series, remarks = _series(place)
     strangers = sorted({one.patient_id for one in series if one.patient_id not in row_of})
     if strangers:
         raise ReaderError(
@@ -66,7 +71,7 @@ def read(
         return [column[row] for row in rows]
 
     ages, sexes = numbers_of("age"), table.parsed(name_of["gender"], _sex)
-    return Collection(
+    found = Collection(
         name=NAME,
         ids=tuple(one.header.series_instance_uid for one in series),
         patients=tuple(one.patient_id for one in series),
@@ -81,6 +86,7 @@ def read(
         studies=tuple(one.study for one in series),
         paths=() if images is Images.NONE else tuple(one.path.parent for one in series),
     )
+    return remarked(found, *remarks)
 
 
 def recognises(place: Path) -> bool:
@@ -129,8 +135,8 @@ def _sex(cell: str) -> str:
     return _SEXES.get(cell, "")
 
 
-def _series(place: Path) -> list[DicomFile]:
-    """The first file of each CT series, by UID."""
+def _series(place: Path) -> tuple[list[DicomFile], list[str]]:
+    """The first file of each CT series, by UID; and a remark on what is left out."""
     folders: dict[Path, list[Path]] = {}
     for path in files_below(place):
         folders.setdefault(path.parent, []).append(path)
@@ -152,11 +158,9 @@ def _series(place: Path) -> list[DicomFile]:
             reasons[reason] += 1
         else:
             found[uid] = first
-    if reasons:
-        log.warning("%s: %d folders left out: %s", place, sum(reasons.values()), told(reasons))
     if not found:
         raise ReaderError(f"{place} holds no CT series; {told(reasons) or 'it is empty'}")
-    return [found[uid] for uid in sorted(found)]
+    return [found[uid] for uid in sorted(found)], left_out(place, "folders", reasons)
 
 
 def _no_ct(file: DicomFile) -> str | None:

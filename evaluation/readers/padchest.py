@@ -5,19 +5,18 @@
 """
 
 import ast
-import math
 from pathlib import Path
 
 from evaluation.collection import UNSAID, Collection
 from evaluation.readers.cells import (
-    OLDEST,
     age_bands,
-    is_unknown,
+    ages_at,
     number_of,
     numbers,
     sex_of,
     text_of,
     texts,
+    year_of,
 )
 from evaluation.readers.fault import ReaderError, some
 from evaluation.readers.images import Images, find_in, with_images
@@ -44,7 +43,9 @@ def read(place: Path, *, images: Images = Images.ALL) -> Collection:
             stands twice.
     """
     table = read_table(_table_in(place), "ImageID", "Labels", *_REQUIRED)
-    ids, ages = table.unique("ImageID"), _ages(table)
+    ids = table.unique("ImageID")
+    years = table.parsed("StudyDate_DICOM", year_of)
+    ages = ages_at(years, table.parsed("PatientBirth", number_of))
     labels = table.parsed("Labels", _labels)
     names = names_in(labels)
     attributes = {
@@ -99,18 +100,3 @@ def _labels(cell: str) -> tuple[str, ...]:
     if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
         raise ValueError(f"{cell!r} is no list of labels; one is ['pneumonia', 'normal']")
     return tuple(dict.fromkeys(name for label in found if (name := label.strip().lower())))
-
-
-def _ages(table: Table) -> list[float]:
-    births = table.parsed("PatientBirth", number_of)
-    years = table.parsed("StudyDate_DICOM", _year)
-    ages = [year - birth for birth, year in zip(births, years, strict=True)]
-    return [age if 0 <= age <= OLDEST else math.nan for age in ages]
-
-
-def _year(cell: str) -> float:
-    if is_unknown(cell):
-        return math.nan
-    if not (len(cell) == 8 and cell.isdecimal()):
-        raise ValueError(f"{cell!r} is no date; write YYYYMMDD, as 20140915")
-    return float(cell[:4])

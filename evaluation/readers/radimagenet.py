@@ -12,8 +12,9 @@ from typing import Literal
 
 from evaluation.collection import Collection
 from evaluation.readers.cells import texts
-from evaluation.readers.images import Images, if_there, tell_of_lone_images, with_images
+from evaluation.readers.images import Images, if_there, with_images
 from evaluation.readers.labels import states_named
+from evaluation.readers.remarks import lone_images, remarked
 from evaluation.readers.table import Table, read_table
 from evaluation.readers.together import together
 
@@ -42,8 +43,8 @@ def read(
     tables = [read_table(place / name, "filename", "label") for name in TABLES]
     labels = [_labels(table, labels_from) for table in tables]
     names = tuple(sorted(set(chain(*labels))))
-    found = together([_part(*one, names) for one in zip(tables, labels, strict=True)])
-    tell_of_lone_images(NAME)
+    parts = [_part(*one, names) for one in zip(tables, labels, strict=True)]
+    found = remarked(together(parts), lone_images(NAME))
     root = place.parent if place.name == FOLDER else place
     return with_images(found, images, root, lambda: if_there(root / one for one in found.ids))
 

@@ -221,8 +221,8 @@ def _must_have(path: Path, header: Sequence[str], names: Sequence[str]) -> None:
     if missing:
         there = some([repr(name) for name in header if name])
         raise ReaderError(
-            f"{path} has no column {', '.join(map(repr, missing))}; it has {there}: take the file "
-            "as it was published"
+            f"{path} has no column {', '.join(map(repr, missing))}; it has {there}: add it, or "
+            "take the file as it was published"
         )
 
 

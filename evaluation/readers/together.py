@@ -37,6 +37,7 @@ def together(parts: Sequence[Collection]) -> Collection:
         },
         splits=tuple(chain(*(part.splits for part in parts))),
         studies=tuple(chain(*(part.studies for part in parts))),
+        notes=tuple(dict.fromkeys(chain(*(part.notes for part in parts)))),
     )
 
 

@@ -126,6 +126,10 @@ def test_words_that_differ_are_uncertain_and_counted(archive: Engine) -> None:
     found = read_archive(archive)
     assert found.collection.label("mass").tolist() == [-1, -1, -1, 1, 1, UNSAID]
     assert found.contradictions == {"mass": 1}
+    assert [note.partition(": ")[2] for note in found.collection.notes] == [
+        "1 images have no Patient ID; their study stands for it",
+        "labels are uncertain where what is said differs: mass (1 times)",
+    ]
 
 
 def test_a_finer_word_contradicts_no_coarser_one(archive: Engine) -> None:

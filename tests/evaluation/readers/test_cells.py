@@ -7,11 +7,13 @@ import pytest
 from evaluation.readers.cells import (
     age_bands,
     age_of,
+    ages_at,
     number_of,
     sex_of,
     split_of,
     state_of,
     text_of,
+    year_of,
 )
 
 
@@ -44,6 +46,22 @@ def test_unknown_and_impossible_ages_are_nan(cell: str) -> None:
 def test_what_is_no_age_is_refused(cell: str) -> None:
     with pytest.raises(ValueError, match="is no age; write years"):
         age_of(cell)
+
+
+def test_years_of_dates() -> None:
+    assert year_of("21800506") == 2180
+    assert math.isnan(year_of(""))
+    for cell in ("2180", "06.05.2180", "2180-05-06"):
+        with pytest.raises(ValueError, match="is no date; write YYYYMMDD"):
+            year_of(cell)
+
+
+def test_ages_by_years_are_unknown_where_they_cannot_be() -> None:
+    found = ages_at(
+        [2180, 2180, 2180, 2180, math.nan, 2180], [2128, 2180, 2181, 2059, 2000, math.nan]
+    )
+    assert found[:2] == [52, 0]
+    assert all(math.isnan(age) for age in found[2:])
 
 
 def test_age_bands() -> None:

@@ -115,7 +115,8 @@ def test_a_fault_of_the_list_is_named(tmp_path: Path, content: Any, reason: str)
 
 
 def test_regions_have_the_last_word_of_the_report(tmp_path: Path) -> None:
-    boxes = read_scene_graphs(write_graph(tmp_path, graph()))
+    boxes, remarks = read_scene_graphs(write_graph(tmp_path, graph()))
+    assert remarks == ()
     size = (395.0, 532.0, 860.0, 736.0)
     lung = dict.fromkeys(FINDINGS, -2) | {"lung opacity": 1, "pneumothorax": 0, "pneumonia": 0}
     nothing = (-2,) * 9
@@ -130,17 +131,15 @@ def test_regions_have_the_last_word_of_the_report(tmp_path: Path) -> None:
 
 def test_only_some_images_are_read(tmp_path: Path) -> None:
     write_graph(write_graph(tmp_path, graph()), graph(), "other")
-    assert list(read_scene_graphs(tmp_path, ["other", "absent"])) == ["other"]
-    assert sorted(read_scene_graphs(tmp_path)) == [IMAGE, "other"]
+    assert list(read_scene_graphs(tmp_path, ["other", "absent"])[0]) == ["other"]
+    assert sorted(read_scene_graphs(tmp_path)[0]) == [IMAGE, "other"]
 
 
-def test_boxes_without_an_area_are_left_out_and_told(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_boxes_without_an_area_are_left_out_and_told(tmp_path: Path) -> None:
     made = graph() | {"objects": [thing("trachea", original_width=0), thing("right lung")]}
-    boxes = read_scene_graphs(write_graph(tmp_path, made))
+    boxes, remarks = read_scene_graphs(write_graph(tmp_path, made))
     assert [box.name for box in boxes[IMAGE]] == ["right lung"]
-    assert f"1 boxes without an area left out: trachea of {IMAGE}" in caplog.text
+    assert remarks == (f"{tmp_path}: 1 boxes without an area left out: trachea of {IMAGE}",)
 
 
 @pytest.mark.parametrize(
@@ -166,17 +165,15 @@ def test_a_folder_without_graphs_and_a_file_without_json(tmp_path: Path) -> None
         read_list(tmp_path / "b.json")
 
 
-def test_findings_are_put_on_the_images_that_have_boxes(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_findings_are_put_on_the_images_that_have_boxes(tmp_path: Path) -> None:
     mimic = Collection(
         "MIMIC", ("x", IMAGE), ("1", "2"), ("Edema",), np.zeros((2, 1), np.int8), splits=("a", "b")
     )
-    boxes = read_scene_graphs(write_graph(tmp_path, graph()))
-    found = with_findings(mimic, boxes)
+    boxes, _ = read_scene_graphs(write_graph(tmp_path, graph()))
+    found = with_findings(mimic, boxes, ["of the boxes"])
     assert (found.ids, found.patients, found.splits) == ((IMAGE,), ("2",), ("b",))
     assert found.label_names == FINDINGS
     assert found.states.tolist() == [[1, -2, -2, -2, -2, 0, -2, -2, 0]]
-    assert "MIMIC: 1 images without boxes are left out" in caplog.text
+    assert found.notes == ("of the boxes", "MIMIC: 1 images without boxes are left out")
     with pytest.raises(ReaderError, match="no image of MIMIC has boxes"):
         with_findings(mimic, {})

@@ -68,11 +68,11 @@ def make(place: Path) -> Path:
     return place
 
 
-def test_images_as_the_node_chooses_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_images_as_the_node_chooses_them(tmp_path: Path) -> None:
     found = dicom.read(make(tmp_path))
     # of five slices the middle one stands for the series
     assert found.ids == ("1.5.1.1", "1.7.1.2")
-    assert found.patients == ("Ward/P1", "P2")
+    assert found.patients == ("Ward\\P1", "P2")
     assert found.studies == ("1.5", "1.7")
     assert found.label_names == ()
     np.testing.assert_equal(found.numbers["age"], [58, np.nan])
@@ -85,13 +85,15 @@ def test_images_as_the_node_chooses_them(tmp_path: Path, caplog: pytest.LogCaptu
         "body_part": ["CHEST", ""],
     }
     assert found.paths == (tmp_path / "a.dcm", tmp_path / "ct/2.dcm")
-    assert "5 files left out: 4 not the middle slice of its series; 1 no DICOM file" in caplog.text
+    reasons = "4 not the middle slice of its series; 1 no DICOM file"
+    assert found.notes == (f"{tmp_path}: 5 files left out: {reasons}",)
 
 
 def test_every_slice(tmp_path: Path) -> None:
     found = dicom.read(make(tmp_path), every=True, images=Images.NONE)
     assert found.ids == ("1.5.1.1", *(f"1.7.1.{at}" for at in range(5)))
     assert found.paths == ()
+    assert found.notes == (f"{tmp_path}: 1 files left out: 1 no DICOM file",)
 
 
 def test_a_frame_has_its_number(tmp_path: Path) -> None:
@@ -122,23 +124,24 @@ def test_ages(tmp_path: Path, attributes: dict[str, str], age: float) -> None:
     np.testing.assert_allclose(dicom.read(tmp_path).numbers["age"], [age], atol=0.01)
 
 
-def test_without_patient_id_the_study_stands_for_the_patient(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_patient_id_the_study_stands_for_the_patient(tmp_path: Path) -> None:
     radiograph(tmp_path / "a.dcm", "1.1", PatientID="", IssuerOfPatientID="Ward")
-    assert dicom.read(tmp_path).patients == ("study 1.5",)
-    assert "1 images have no Patient ID" in caplog.text
+    found = dicom.read(tmp_path)
+    assert found.patients == ("\\study 1.5",)
+    assert found.notes == (f"{tmp_path}: 1 images have no Patient ID; their study stands for it",)
 
 
-def test_copies_and_damage_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_copies_and_damage_are_told(tmp_path: Path) -> None:
     whole = radiograph(tmp_path / "a.dcm", "1.1").read_bytes()
     (tmp_path / "b.dcm").write_bytes(whole)
     (tmp_path / "c.dcm").write_bytes(whole[:150])
     radiograph(tmp_path / "d.dcm", "1.4", Modality="")
-    assert dicom.read(tmp_path).ids == ("1.1",)
-    assert "1 copy of an instance that was read already" in caplog.text
-    assert "1 (0008,0060) Modality is missing" in caplog.text
-    assert "3 files left out" in caplog.text
+    found = dicom.read(tmp_path)
+    assert found.ids == ("1.1",)
+    (note,) = found.notes
+    assert "1 copy of an instance that was read already" in note
+    assert "1 (0008,0060) Modality is missing" in note
+    assert "3 files left out" in note
 
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
@@ -158,8 +161,15 @@ def test_labels_of_a_csv_file(tmp_path: Path) -> None:
         "1.5,,Mass,1\n1.7,,Mass,0\n1.7,1.7.1.2,Mass,-1\n1.7,,Edema,1\n",
     )
     found = dicom.read(make(tmp_path / "files"), labels=labels)
-    assert found.label_names == ("Mass", "Edema")
-    assert found.states.tolist() == [[1, -2], [-1, 1]]
+    assert found.label_names == ("Edema", "Mass")
+    assert found.states.tolist() == [[-2, 1], [1, -1]]
+
+
+def test_remarks_on_the_labels_are_told(tmp_path: Path) -> None:
+    labels = write(tmp_path / "labels.csv", "study_instance_uid,Mass\n1.5,1\n1.9,1\n")
+    radiograph(tmp_path / "files" / "a.dcm", "1.1")
+    found = dicom.read(tmp_path / "files", labels=labels)
+    assert found.notes == (f"{labels}: what it says of 1 others than the images is left out: 1.9",)
 
 
 @pytest.mark.shared_data

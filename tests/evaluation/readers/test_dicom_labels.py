@@ -16,7 +16,7 @@ IMAGES = [("1", "1.1", "1.1.1"), ("1", "1.2", "1.2.1"), ("2", "2.1", "2.1.1")]
     [
         ("study_instance_uid,label,value\n1,x,1\n2,x,-1\n", [[1], [1], [-1]]),
         ("series_instance_uid,label,value\n1.1,x,1.0\n", [[1], [-2], [-2]]),
-        ("sop_instance_uid,label,value,code\n2.1.1,x,0,\n", [[-2], [-2], [0]]),
+        ("sop_instance_uid,label,value,code,scheme\n2.1.1,x,0,,\n", [[-2], [-2], [0]]),
         (
             (
                 "sop_instance_uid,series_instance_uid,study_instance_uid,label,value\n"
@@ -25,25 +25,31 @@ IMAGES = [("1", "1.1", "1.1.1"), ("1", "1.2", "1.2.1"), ("2", "2.1", "2.1.1")]
             [[0], [-1], [1]],
         ),
         ("study_instance_uid,label,value\n1,x,1\n1,x,1\n1,y,0\n", [[1, 0], [1, 0], [-2, -2]]),
+        # as `likeness labels import` takes them, too (docs/labels.md)
+        ("StudyInstanceUID;Label;Value\n1;x;yes\n2;x;absent\n", [[1], [1], [0]]),
+        ("StudyInstanceUID,y,x\n1,1.0,\n2,-1.0,0.0\n", [[-2, 1], [-2, 1], [0, -1]]),
     ],
 )
-def test_the_row_that_names_the_least_counts(
+def test_the_line_that_names_the_least_counts(
     tmp_path: Path, text: str, states: list[list[int]]
 ) -> None:
-    _, found = read_labels(write(tmp_path / "labels.csv", text), IMAGES)
-    assert found.tolist() == states
+    matrix, remarks = read_labels(write(tmp_path / "labels.csv", text), IMAGES)
+    assert matrix.states.tolist() == states
+    assert matrix.names == ("x", "y")[: len(states[0])]
+    assert remarks == ()
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("label,value\nx,1\n", "no column 'study_instance_uid'"),
-        ("study_instance_uid,value\n1,1\n", "no column 'label'"),
-        ("study_instance_uid,label,value\n1,x,yes\n", "line 2, column 'value': 'yes' is no state"),
-        ("study_instance_uid,label,value\n1,,1\n", "line 2, column 'label': an empty cell"),
-        ("study_instance_uid,label,value\n,x,1\n", "line 2, column 'study_instance_uid': no UID"),
-        ("study_instance_uid,label,value\n1,x,1\n1,x,0\n", "line 3, column 'value': an earlier"),
+        ("label,value\nx,1\n", "lacks one of accession_number, study_instance_uid"),
+        ("study_instance_uid,label\n1,1\n", "lacks value"),
+        ("study_instance_uid,label,value\n1,x,maybe\n", "line 2: 'maybe' is no value: 1"),
+        ("study_instance_uid,label,value\n1,,1\n", "line 2: names no label"),
+        ("study_instance_uid,label,value\n,x,1\n", "line 2: gives none of accession_number"),
         ("study_instance_uid,label,value\n8,x,1\n9,x,0\n", "names none of the images, but 8, 9"),
+        ("accession_number,label,value\nA1,x,1\n", "names none of the images, but A1"),
+        ("study_instance_uid,label,value\n", "names none of the images, but nothing"),
     ],
 )
 def test_a_fault_is_named(tmp_path: Path, text: str, reason: str) -> None:
@@ -51,9 +57,15 @@ def test_a_fault_is_named(tmp_path: Path, text: str, reason: str) -> None:
         read_labels(write(tmp_path / "labels.csv", text), IMAGES)
 
 
-def test_labels_of_unknown_studies_are_told(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_labels_of_unknown_studies_are_told(tmp_path: Path) -> None:
     path = write(tmp_path / "labels.csv", "study_instance_uid,label,value\n1,x,1\n9,x,1\n")
-    read_labels(path, IMAGES)
-    assert "1 UIDs are none of the images': 9" in caplog.text
+    _, remarks = read_labels(path, IMAGES)
+    assert remarks == (f"{path}: what it says of 1 others than the images is left out: 9",)
+
+
+def test_lines_that_contradict_each_other_are_uncertain_and_told(tmp_path: Path) -> None:
+    text = "study_instance_uid,label,value,source\n1,x,1,a\n1,x,0,b\n2,x,1,a\n2,x,1,b\n"
+    path = write(tmp_path / "labels.csv", text)
+    matrix, remarks = read_labels(path, IMAGES)
+    assert matrix.states.tolist() == [[-1], [-1], [1]]
+    assert remarks == (f"{path}: labels are uncertain where what is said differs: x (1 times)",)

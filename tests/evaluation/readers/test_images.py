@@ -1,6 +1,5 @@
 """Image files: which must be there, and what is told of those that are not."""
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,9 @@ def read(place: Path, images: Images) -> Collection:
 
 def test_all_images_have_their_files(tmp_path: Path) -> None:
     touch(tmp_path, *NAMES)
-    assert read(tmp_path, Images.ALL).paths == tuple(tmp_path / name for name in NAMES)
+    found = read(tmp_path, Images.ALL)
+    assert found.paths == tuple(tmp_path / name for name in NAMES)
+    assert found.notes == ()
 
 
 def test_missing_images_are_refused_counted_and_named(tmp_path: Path) -> None:
@@ -30,13 +31,13 @@ def test_missing_images_are_refused_counted_and_named(tmp_path: Path) -> None:
         read(tmp_path, Images.ALL)
 
 
-def test_those_that_are_present_may_do(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_those_that_are_present_may_do(tmp_path: Path) -> None:
     touch(tmp_path, "b.png")
-    with caplog.at_level(logging.WARNING):
-        found = read(tmp_path, Images.PRESENT)
+    found = read(tmp_path, Images.PRESENT)
     assert (found.ids, found.patients, found.paths) == (("b.png",), ("2",), (tmp_path / "b.png",))
     assert found.states.tolist() == [[1]]
-    assert "Set: 2 of 3 image files are not in" in caplog.text
+    left_out = f"2 of 3 image files are not in {tmp_path} and are left out: a.png, c.png"
+    assert found.notes == (f"Set: {left_out}",)
 
 
 def test_with_none_present_there_is_nothing_to_read(tmp_path: Path) -> None:

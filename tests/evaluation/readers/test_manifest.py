@@ -56,7 +56,7 @@ def test_only_three_columns_are_needed(tmp_path: Path) -> None:
     assert (found.attributes, found.numbers, found.splits) == ({}, {}, ())
 
 
-def test_one_column_for_each_label(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_column_for_each_label(tmp_path: Path) -> None:
     found = manifest.read(make(tmp_path, ONE_HOT))
     assert found.label_names == ("XR/chest/Atelectasis", "XR/chest/No Finding")
     assert found.states.tolist() == [[1, 0], [0, 1], [-1, -2]]
@@ -64,30 +64,35 @@ def test_one_column_for_each_label(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert sorted(found.attributes) == ["anatomic_region", "dataset", "modality"]
     assert found.paths[0] == tmp_path / "nih14/a.png"
     assert found.patients == found.ids
-    assert "names no patients" in caplog.text
+    (note,) = found.notes
+    assert f"{tmp_path / 'manifest.csv'} names no patients" in note
 
 
-def test_one_column_for_each_label_with_patients_and_another_root(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_one_column_for_each_label_with_patients_and_another_root(tmp_path: Path) -> None:
     text = ONE_HOT.replace("region,", "region,patient_id,").replace("chest,", "chest,p1,")
     path = write(tmp_path / "lists" / "all.csv.gz", text.replace("XR/chest,p1,", "XR/chest/"))
     touch(tmp_path, "nih14/a.png", "mimic/b.jpg", "mimic/c.jpg")
     found = manifest.read(path, root=tmp_path)
     assert found.patients == ("p1",) * 3
     assert found.paths[2] == tmp_path / "mimic/c.jpg"
-    assert not caplog.records
+    assert found.notes == ()
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "has no column 'file', 'patient_id', 'labels'"),
+        ("", "is empty"),
+        ("path,label\n1,2\n", "has no column 'file', 'patient_id', 'labels'; it has 'path', "),
         ("file,patient_id,labels\n", "holds a header and no rows"),
         ("file,labels\nimages/a.png,x\n", "has no column 'patient_id'"),
-        ("file,patient_id,labels\nimages/a.png,,x\n", "line 2: patient_id is empty"),
-        ("file,patient_id,labels\nimages/a.png,7\n", "line 2: not as many cells"),
-        ("file,patient_id,labels\n../a.png,7,x\n", "line 2: '../a.png' lies outside"),
+        ("file,patient_id,labels\nimages/a.png,,x\n", "line 2, column 'patient_id': an empty cell"),
+        ("file,patient_id,labels\nimages/a.png,7\n", "line 2: 2 cells where the header names 3"),
+        ("file,patient_id,labels\nimages/a.png,7,x,y\n", "line 2: 4 cells where the header"),
+        (
+            "file,patient_id,labels\n../a.png,7,x\n",
+            "line 2, column 'file': '../a.png' lies outside",
+        ),
+        ("file,patient_id,labels\n/a.png,7,x\n", "line 2, column 'file': '/a.png' lies outside"),
         (PLAIN.replace("c.png", "a.png"), "line 4, column 'file': 'images/a.png' stands in line 2"),
         (PLAIN.replace("018M", "young"), "line 4, column 'age': 'young' is no age"),
         (PLAIN.replace(",M,", ",X,"), "line 4, column 'sex': 'X' is no sex"),
@@ -103,7 +108,7 @@ def test_a_fault_is_named(tmp_path: Path, text: str, reason: str) -> None:
 @pytest.mark.parametrize("data", [b"file,patient_id,labels\n\xff.png,7,x\n"])
 def test_a_manifest_of_other_text_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "manifest.csv").write_bytes(data)
-    with pytest.raises(ReaderError, match=r"manifest\.csv: .*utf-8"):
+    with pytest.raises(ReaderError, match=r"manifest\.csv is not UTF-8 text: .*save it as UTF-8"):
         manifest.read(tmp_path)
 
 

@@ -32,11 +32,20 @@ METADATA = [
         "PerformedProcedureStepDescription",
         "ViewPosition",
         "Rows",
+        "Columns",
+        "StudyDate",
+        "StudyTime",
     ),
-    (SECOND, 10000032, 50414267, "CHEST (PA AND LAT)", "LATERAL", 3056),
-    (FIRST, 10000032, 50414267, "CHEST (PA AND LAT)", "PA", 3056),
-    (THIRD, 10000764, 53189527, "CHEST (PORTABLE AP), left", "", 2544),
+    (SECOND, 10000032, 50414267, "CHEST (PA AND LAT)", "LATERAL", 3056, 2544, 21800506, 213014.531),
+    (FIRST, 10000032, 50414267, "CHEST (PA AND LAT)", "PA", 3056, 2544, 21800506, 213014.531),
+    (THIRD, 10000764, 53189527, "CHEST (PORTABLE AP), left", "", 2544, 3056, 21321105, 85123.0),
 ]
+PATIENTS = """\
+subject_id,gender,anchor_age,anchor_year,anchor_year_group,dod
+10000032,F,52,2178,2014 - 2016,2180-09-09
+10000048,F,23,2126,2008 - 2010,
+10000764,M,91,2130,2014 - 2016,
+"""
 CHEXPERT = f"subject_id,study_id,{LABELS}\n10000032,50414267,,1.0,-1.0,0.0,,,,,,,,,,1.0\n"
 FILES = (
     f"files/p10/p10000032/s50414267/{FIRST}.jpg",
@@ -67,6 +76,72 @@ def test_images_have_the_labels_of_their_study(tmp_path: Path, release: str, end
     assert found.label("Edema").tolist() == [0, 0, -2]
     assert found.states[2].tolist() == [-2] * 14  # the labeler has no row for the study
     assert found.paths == tuple(tmp_path / file for file in FILES)
+
+
+@pytest.mark.parametrize("name", ["patients.csv", "patients.csv.gz"])
+def test_sex_and_age_are_in_the_patients_of_mimic_iv(tmp_path: Path, name: str) -> None:
+    write(make(tmp_path) / name, PATIENTS)
+    found = mimic_cxr_jpg.read(tmp_path)
+    assert found.attributes["sex"].tolist() == ["F", "F", "M"]
+    # 52 in 2178, asked in 2180; 91 in 2130, which may be any age over 89, asked in 2132
+    assert found.numbers["age"].tolist() == [54, 54, 93]
+    assert found.attributes["age_band"].tolist() == ["40-59", "40-59", "80+"]
+    assert found.attributes["view"].tolist() == ["PA", "LATERAL", ""]
+    assert found.notes == ()
+
+
+def test_the_patients_may_lie_elsewhere(tmp_path: Path) -> None:
+    elsewhere = write(tmp_path / "hosp" / "p.csv.gz", PATIENTS)
+    found = mimic_cxr_jpg.read(make(tmp_path / "set"), patients=elsewhere)
+    assert found.attributes["sex"].tolist() == ["F", "F", "M"]
+    with pytest.raises(ReaderError, match=r"there is no file .*absent\.csv"):
+        mimic_cxr_jpg.read(tmp_path / "set", patients=tmp_path / "absent.csv")
+
+
+def test_without_patients_there_is_neither_sex_nor_age_and_what_would_bring_them(
+    tmp_path: Path,
+) -> None:
+    found = mimic_cxr_jpg.read(make(tmp_path))
+    assert sorted(found.attributes) == ["view"]
+    assert found.numbers == {}
+    (note,) = found.notes
+    assert "MIMIC-IV's hosp/patients.csv.gz" in note
+    assert "patients=FILE" in note
+
+
+def test_patients_that_the_table_lacks_are_told(tmp_path: Path) -> None:
+    lacking = "".join(PATIENTS.splitlines(keepends=True)[:-1])
+    path = write(make(tmp_path) / "patients.csv", lacking)
+    found = mimic_cxr_jpg.read(tmp_path)
+    assert found.attributes["sex"].tolist() == ["F", "F", ""]
+    assert found.attributes["age_band"].tolist() == ["40-59", "40-59", ""]
+    assert found.notes == (
+        f"MIMIC-CXR-JPG: 1 of its patients are not in {path}, their sex and age unknown: 10000764",
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("gender", "sex", "no column 'gender'"),
+        (",F,52", ",X,52", "line 2, column 'gender': 'X' is no sex"),
+        (",52,", ",old,", "line 2, column 'anchor_age': 'old' is no number"),
+        ("10000048", "10000032", "line 3, column 'subject_id': '10000032' stands in line 2"),
+    ],
+)
+def test_a_fault_of_the_patients_is_named(tmp_path: Path, old: str, new: str, reason: str) -> None:
+    write(make(tmp_path) / "patients.csv", PATIENTS.replace(old, new))
+    with pytest.raises(ReaderError, match=f"patients.csv.*{reason}"):
+        mimic_cxr_jpg.read(tmp_path)
+
+
+def test_a_date_of_study_that_is_none(tmp_path: Path) -> None:
+    rows = [METADATA[0], *((*row[:7], "2180", row[8]) for row in METADATA[1:])]
+    write_rows(make(tmp_path) / "mimic-cxr-2.0.0-metadata.csv.gz", rows)
+    assert len(mimic_cxr_jpg.read(tmp_path)) == 3  # nobody asks for it without patients
+    write(tmp_path / "patients.csv", PATIENTS)
+    with pytest.raises(ReaderError, match=r"metadata\.csv\.gz line 2, column 'StudyDate': '2180'"):
+        mimic_cxr_jpg.read(tmp_path)
 
 
 def test_the_other_labeler(tmp_path: Path) -> None:

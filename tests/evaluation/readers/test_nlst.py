@@ -90,16 +90,17 @@ def test_a_fault_is_named(tmp_path: Path, old: str, new: str, reason: str) -> No
         nlst.read(tmp_path)
 
 
-def test_folders_that_are_no_ct_series_are_told(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_folders_that_are_no_ct_series_are_told(tmp_path: Path) -> None:
     make(tmp_path)
     localizer = {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}
     ct(tmp_path / "NLST/100012/x/scout/1.dcm", "1.4.9.1", "100012", **localizer)
     ct(tmp_path / "NLST/100012/x/mr/1.dcm", "1.4.8.1", "100012", Modality="MR")
-    assert len(nlst.read(tmp_path)) == 3
-    assert "1 of modality MR" in caplog.text
-    assert "localizer" in caplog.text
+    found = nlst.read(tmp_path)
+    assert len(found) == 3
+    (note,) = found.notes
+    assert "3 folders left out: 1 no DICOM file" in note  # the table's own
+    assert "1 of modality MR" in note
+    assert "localizer" in note
 
 
 def test_a_folder_of_several_series_is_refused(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from evaluation.readers.options import options_of
     [
         ("chexpert", [], {}),
         ("mimic-cxr-jpg", ["labeler=negbio"], {"labeler": "negbio"}),
+        ("mimic-cxr-jpg", ["patients=hosp/p.csv"], {"patients": Path("hosp/p.csv")}),
         ("nlst", ["participants=a/b.csv"], {"participants": Path("a/b.csv")}),
         ("dicom", ["every=true", "labels=x=y.csv"], {"every": True, "labels": Path("x=y.csv")}),
         ("dicom", ["every=No"], {"every": False}),

@@ -47,7 +47,7 @@ def test_columns_without_a_name_in_the_middle_are_none(tmp_path: Path) -> None:
     [
         ("", r"t\.csv is empty"),
         ("a,b\n", "holds a header and no rows"),
-        ("a\n1\n", "no column 'b'; it has 'a': take the file as it was published"),
+        ("a\n1\n", "no column 'b'; it has 'a': add it, or take the file as it was published"),
         ("a,b,a\n1,2,3\n", "names a column twice: a"),
         ("a,b\n1,2\n1\n", "line 3: 1 cells where the header names 2"),
         ("a,b\n1,2,3\n", "line 2: 3 cells where the header names 2; quote cells"),

@@ -19,6 +19,7 @@ def part(split: str, *ids: str) -> Collection:
         attributes={"view": texts(["PA"] * len(ids))},
         numbers={"age": numbers([5.0] * len(ids))},
         splits=(split,) * len(ids),
+        notes=("of all lists", f"of {split}"),
     )
 
 
@@ -31,6 +32,7 @@ def test_every_column_goes_on() -> None:
     assert found.attributes["view"].tolist() == ["PA"] * 3
     assert found.numbers["age"].tolist() == [5.0] * 3
     assert found.studies == ()
+    assert found.notes == ("of all lists", "of train", "of test")
 
 
 def test_an_image_in_two_lists_is_refused() -> None:
