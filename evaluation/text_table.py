@@ -3,10 +3,13 @@
 import math
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 
+from evaluation.ablation.asked import Ablated
 from evaluation.confounders import Confounder
 from evaluation.evaluating import Judgement, Row
 from evaluation.figures import Figure
+from evaluation.probing.asked import Probed
 from evaluation.shadow import Shadow
 from evaluation.tasks import Task
 
@@ -17,12 +20,9 @@ MEANS = {"micro": "", "class_mean": " class mean", "class_inverse": " inverse fr
 def table(task: Task, judgements: Sequence[Judgement]) -> Iterator[str]:
     """Yield the lines of a task's table, all systems side by side, then what explains them."""
     yield f"{task.name}: {task.says}; {len(task.members)} images"
-    head = f"  {'':<34}{'chance':>8}"
-    yield head + "".join(f"{judgement.system[:24]:>26}" for judgement in judgements)
+    yield _head([judgement.system for judgement in judgements])
     for rows in zip(*(judgement.rows for judgement in judgements), strict=True):
-        yield f"  {_name(rows[0]):<34}{number(rows[0].figure.chance):>8}" + "".join(
-            f"{_with_interval(row.figure):>26}" for row in rows
-        )
+        yield _line(_name(rows[0]), [row.figure for row in rows])
     counts = [row for row in judgements[0].rows if not row.group][:1]
     for row in counts:
         figure = row.figure
@@ -61,6 +61,56 @@ def shadowed(found: Shadow) -> Iterator[str]:
         where = _where(drift.attribute, drift.value)
         unseen = "  not seen before" if drift.unseen else ""
         yield f"  {where:<34}{drift.new:>8}{drift.old:>9}{values}{unseen}"
+
+
+def probed(found: Sequence[Probed]) -> Iterator[str]:
+    """Yield the lines of the probes: a table for each task and kind, without single classes."""
+    for _, group in groupby(found, key=lambda one: (one.task, one.kind)):
+        some = list(group)
+        first = some[0]
+        yield (
+            f"{first.task}, {first.kind} probe: {first.training} images in training, "
+            f"{first.validation} in validation, {first.test} in test"
+        )
+        yield _head([one.probe.system for one in some])
+        columns = [[row for row in one.probe.rows if not row.group] for one in some]
+        for rows in zip(*columns, strict=True):
+            yield _line(_of_decisions(rows[0].figure), [row.figure for row in rows])
+        for one in some:
+            yield f"  {one.probe.system}, {one.probe.says}"
+        for name, why in first.probe.left_out:
+            yield f"  {name} is left out of class means: {why}"
+        yield ""
+
+
+def ablated(found: Sequence[Ablated]) -> Iterator[str]:
+    """Yield the lines of the ablations: a table for each task and measure."""
+    for one in found:
+        first = one.curves[0]
+        yield (
+            f"{one.task}, {one.measure} by images of each class: {len(first.classes)} classes, "
+            f"{first.queries} queries of each, seeds {', '.join(map(str, first.seeds))}"
+        )
+        yield _head([curve.system for curve in one.curves])
+        for points in zip(*(curve.points for curve in one.curves), strict=True):
+            yield _line(f"{points[0].per_class:,}", [point.figure for point in points])
+        for name, asks, answer in first.left_out:
+            yield f"  {name} is left out: {asks} may ask, {answer} answer"
+        yield ""
+
+
+def _head(systems: Sequence[str]) -> str:
+    return f"  {'':<34}{'chance':>8}" + "".join(f"{name[:24]:>26}" for name in systems)
+
+
+def _line(name: str, figures: Sequence[Figure]) -> str:
+    """All systems' figures side by side; they have the same chance."""
+    cells = "".join(f"{_with_interval(one):>26}" for one in figures)
+    return f"  {name:<34}{number(figures[0].chance):>8}{cells}"
+
+
+def _of_decisions(figure: Figure) -> str:
+    return f"{figure.measure}{MEANS[figure.mean] or ' all decisions'}"
 
 
 def _where(attribute: str, value: str) -> str:

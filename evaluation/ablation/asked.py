@@ -1,4 +1,4 @@
-"""The ablations of an evaluation: the images that each task of it lets draw, and what came of it."""
+"""The ablations of an evaluation: which images each of its tasks draws, and what came of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

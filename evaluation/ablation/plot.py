@@ -44,7 +44,8 @@ def draw(ablations: Sequence[Ablation], title: str = "") -> str:
         _chance(axes, ablations[0])
         _frame(axes, ablations[0], title)
         written = StringIO()
-        figure.savefig(written, format="svg", metadata={"Date": None, "Title": title or None})
+        metadata = {"Date": None, **({"Title": title} if title else {})}
+        figure.savefig(written, format="svg", metadata=metadata)
     return written.getvalue()
 
 
@@ -52,7 +53,10 @@ def _curve(axes: Axes, one: Ablation, colour: str, mark: str) -> None:
     sizes = [point.per_class for point in one.points]
     figures = [point.figure for point in one.points]
     values = [found.value for found in figures]
-    axes.plot(sizes, values, color=colour, marker=mark, markersize=5, label=one.system)
+    # a mark at 0 or 1 is drawn whole
+    axes.plot(
+        sizes, values, color=colour, marker=mark, markersize=5, label=one.system, clip_on=False
+    )
     lows, highs = [found.low for found in figures], [found.high for found in figures]
     axes.fill_between(sizes, lows, highs, color=colour, alpha=0.15, linewidth=0)
 

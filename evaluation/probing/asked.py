@@ -6,6 +6,7 @@ from typing import Literal
 
 from evaluation.collection import Codes, Collection, CollectionError
 from evaluation.evaluating import System
+from evaluation.figures import DRAWS
 from evaluation.probing.probes import Parts, Probe, Ways, knn_probe, linear_probe, parts_of
 from evaluation.probing.targets import Targets, of_task
 from evaluation.systems.embedding import Progress, quiet
@@ -61,7 +62,8 @@ def questions(tasks: Sequence[Task], collection: Collection, rules: Rules) -> tu
 
     Raises:
         CollectionError: no task has classes or labels; one keeps values apart; a split is missing,
-            nothing is known in it, or patients are in two.
+            nothing is known in it, or patients are in two; or no class is both in training and
+            in the test.
     """
     found = tuple(_questions(tasks, collection, rules))
     if not found:
@@ -84,31 +86,47 @@ def _questions(tasks: Sequence[Task], collection: Collection, rules: Rules) -> l
                 "them apart (--where), or without keeping them apart (--within)"
             )
         parts = parts_of(collection, targets, may_share=rules.apart != "patient")
+        _refuse_untellable(task.name, targets, parts)
         apart = rules.kept_apart(collection)
         found.append(Question(task.name, targets, parts, collection.patient_codes(), apart))
     return found
+
+
+def _refuse_untellable(task: str, targets: Targets, parts: Parts) -> None:
+    """As `classified` does, but before hours of embedding."""
+    positive = targets.positive & targets.known
+    if not (positive[parts.training].any(axis=0) & positive[parts.test].any(axis=0)).any():
+        raise CollectionError(f"{task}: no class has a positive image in both training and test")
 
 
 def probed(
     system: System,
     question: Question,
     kind: Kind,
-    ways: Ways | None = None,
+    seed: int = 0,
     progress: Progress = quiet,
+    *,
+    draws: int = DRAWS,
 ) -> Probed:
-    """Probe a system.
+    """Probe a system, by the careful ways.
+
+    The k of the nearest is chosen by F1 of classes and by AUPRC of labels: these are rare, and few
+    votes of many pass one half.
 
     Args:
         system: its vectors stand in the collection's order.
         question: of the same collection.
         kind: of the probe.
-        ways: the careful ones where None.
-        progress: is told of k, labels or epochs.
+        seed: of the intervals.
+        progress: is told of k, or of labels.
+        draws: of patients, for the intervals.
 
     Raises:
         CollectionError: no class can be judged.
         VectorsError: a vector is not finite or has no direction.
     """
+    by: Literal["f1", "auprc"] = "f1" if question.targets.one_each else "auprc"
+    ways = Ways(k_by=by, seed=seed, draws=draws)
     given = (system, question.targets, question.parts, question.patients, ways, progress)
     found = knn_probe(*given, apart=question.apart) if kind == "knn" else linear_probe(*given)
     parts = question.parts

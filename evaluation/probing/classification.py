@@ -48,6 +48,8 @@ CHANCE: Mapping[str, str] = {
     ),
 }
 """What is called chance for each measure."""
+EMPTY = "no value where no image is positive"
+"""What any of them is then."""
 DEVIATIONS = 1.96
 """To either side, of an interval of 95 %."""
 _OF_SCORES: Mapping[str, Callable[..., float]] = {

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.evaluating import Judgement
+from evaluation.probing.classification import CHANCE, EMPTY, SAYS
 from evaluation.report.document import Document
 from evaluation.report.verdicts import verdict
 from evaluation.report.words import rules as in_words
@@ -31,8 +32,15 @@ def as_json(document: Document) -> str:
         "systems": document.systems,
         "judgements": [_judgement(one, document) for one in document.judgements],
         "comparisons": document.comparisons,
+        "probes": document.probes,
+        "ablations": document.ablations,
+        "shadow": document.shadow,
         "measures": [
-            {"id": one.id, "says": one.says, "empty": one.empty} for one in document.measures
+            *({"id": one.id, "says": one.says, "empty": one.empty} for one in document.measures),
+            *(
+                {"id": name, "says": SAYS[name], "empty": EMPTY, "chance": CHANCE[name]}
+                for name in document.probe_measures
+            ),
         ],
         "pictures": [{"title": one.title, "says": one.says} for one in document.pictures],
         "notes": document.notes,

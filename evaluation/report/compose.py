@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evaluation.ablation.asked import Ablated
 from evaluation.collection import Collection, Texts
 from evaluation.evaluating import Judgement, System
+from evaluation.probing.asked import Probed
 from evaluation.report.answered import Groups, groups_of
 from evaluation.report.class_size import by_class_size
 from evaluation.report.comparisons import comparisons
@@ -18,6 +20,7 @@ from evaluation.report.panels import Panel, panels
 from evaluation.report.provenance import Provenance
 from evaluation.report.thumbnails import Thumbnail, thumbnails
 from evaluation.report.wrong_class import MOST_PAIRS, Confusion, confusion
+from evaluation.shadow import Shadow
 from evaluation.systems.embedding import Progress, quiet
 from evaluation.tasks import Rules, Task
 
@@ -39,6 +42,9 @@ class Evaluated:
         systems: who was asked, with vectors.
         judgements: each system on each task.
         strata: the attributes that were looked at; maps are coloured by them too.
+        probes: what was found, as in `Document`.
+        ablations: likewise.
+        shadow: likewise.
     """
 
     collection: Collection
@@ -47,6 +53,9 @@ class Evaluated:
     systems: tuple[System, ...]
     judgements: tuple[Judgement, ...]
     strata: tuple[str, ...] = ()
+    probes: tuple[Probed, ...] | None = None
+    ablations: tuple[Ablated, ...] | None = None
+    shadow: Shadow | None = None
 
 
 def compose(
@@ -63,7 +72,7 @@ def compose(
         evaluated: what it is about.
         provenance: what it was made with.
         maps: draw t-SNE, and UMAP where it is installed; minutes for thousands of images.
-        more: further pictures, such as an ablation's.
+        more: further pictures.
         progress: is told how many steps are done, of how many: maps, and images to be read.
     """
     notes: list[str] = []
@@ -93,6 +102,9 @@ def compose(
         confusions=confused,
         thumbnails=small,
         notes=(*evaluated.collection.notes, *notes, *_missing(evaluated.collection, small)),
+        probes=evaluated.probes,
+        ablations=evaluated.ablations,
+        shadow=evaluated.shadow,
     )
 
 
@@ -145,7 +157,9 @@ def _part_of(progress: Progress, before: int, total: int) -> Progress:
 
 def _maps(evaluated: Evaluated, notes: list[str], progress: Progress) -> Iterator[Picture]:
     """Yield the maps of all systems; why there is none is noted."""
-    members = np.unique(np.concatenate([task.members for task in evaluated.tasks]))
+    everyone = np.arange(len(evaluated.collection))
+    of_tasks = [task.members for task in evaluated.tasks] or [everyone]
+    members = np.unique(np.concatenate(of_tasks))
     columns = _columns(evaluated)
     works = [(system, method) for system in evaluated.systems for method in METHODS]
     for done, (system, method) in enumerate(works, 1):

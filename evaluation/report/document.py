@@ -5,15 +5,18 @@ from dataclasses import dataclass, field
 from itertools import chain
 from types import MappingProxyType
 
+from evaluation.ablation.asked import Ablated
 from evaluation.comparison import Difference
 from evaluation.evaluating import Judgement, System
 from evaluation.measures import Measure, measure
+from evaluation.probing.asked import Probed
 from evaluation.report.drawing import Picture
 from evaluation.report.facts import Facts
 from evaluation.report.panels import Panel
 from evaluation.report.provenance import Provenance
 from evaluation.report.thumbnails import Thumbnail
 from evaluation.report.wrong_class import Confusion
+from evaluation.shadow import Shadow
 from evaluation.tasks import Rules, Task
 from storage.vectors.metric import Metric
 
@@ -74,6 +77,10 @@ class Document:
         confusions: neighbours of the wrong class.
         thumbnails: by the image's place in the collection.
         notes: what was left out, and why.
+        probes: of each task's classes or labels, systems below each other; None where none was
+            asked for.
+        ablations: of each task's classes; None where none was asked for.
+        shadow: what an archive's own answers would have been like; None of other collections.
     """
 
     provenance: Provenance
@@ -88,6 +95,9 @@ class Document:
     confusions: tuple[Confusion, ...] = ()
     thumbnails: Mapping[int, Thumbnail] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    probes: tuple[Probed, ...] | None = None
+    ablations: tuple[Ablated, ...] | None = None
+    shadow: Shadow | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "thumbnails", MappingProxyType(dict(self.thumbnails)))
@@ -102,16 +112,24 @@ class Document:
 
     @property
     def measures(self) -> tuple[Measure, ...]:
-        """The definitions of all ids that the report names, by id and depth."""
+        """The definitions of all ids of retrieval that the report names, by id and depth."""
         told = (one for task in self.tasks for part in task.parts for one in part.measures)
-        shared = (measure(name) for name in self._of_confounders())
-        found = {one.id: one for one in chain(told, shared)}
+        others = (measure(name) for name in self._of_others())
+        found = {one.id: one for one in chain(told, others)}
         return tuple(sorted(found.values(), key=lambda one: (one.id.partition("@")[0], one.k)))
 
-    def _of_confounders(self) -> Iterator[str]:
+    def _of_others(self) -> Iterator[str]:
         for judgement in self.judgements:
             for one in judgement.confounders:
                 yield one.shared.measure
+        for ablated in self.ablations or ():
+            yield ablated.measure
+
+    @property
+    def probe_measures(self) -> tuple[str, ...]:
+        """The ids of all measures of classification that the report names."""
+        rows = (row for one in self.probes or () for row in one.probe.rows)
+        return tuple(dict.fromkeys(row.figure.measure for row in rows))
 
 
 def described(system: System) -> Described:

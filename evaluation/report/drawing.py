@@ -99,6 +99,12 @@ def line(kind: str, x0: float, y0: float, x1: float, y1: float) -> Markup:
     return Markup('<path class="{}" d="{}"/>').format(kind, path)
 
 
+def bar(hue: str, x: float, y: float, width: float, height: float) -> Markup:
+    """A filled rectangle in a colour of the page's style."""
+    path = f"M{x:.4g} {y:.4g}h{width:.4g}v{height:.4g}h-{width:.4g}z"
+    return Markup('<path class="bar {}" d="{}"/>').format(hue, path)
+
+
 def word(kind: str, x: float, y: float, text: str) -> Markup:
     """A text of a class of the page's style."""
     return Markup('<text class="{}" x="{:.4g}" y="{:.4g}">{}</text>').format(kind, x, y, text)

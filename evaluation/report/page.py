@@ -8,10 +8,13 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from evaluation.report import rows, words
+from evaluation.probing.classification import CHANCE, SAYS
+from evaluation.report import curve_tables, rows, shadow_rows, words
 from evaluation.report.as_json import NOTICE
 from evaluation.report.document import Described, Document
 from evaluation.report.panels import Panel
+from evaluation.report.probe_tables import probe_tables
+from evaluation.report.shadow_picture import shadow_picture
 from evaluation.report.verdicts import MEANINGS, verdict
 from evaluation.report.wrong_class import Confusion
 
@@ -19,6 +22,29 @@ PRINTED_CLASSES = 16
 """A table of classes by classes that is wider cannot be read on paper, and stays on the screen."""
 SHADES = 9
 STYLES = ("page.css", "tables.css", "pictures.css", "hits.css", "paper.css")
+
+
+SECTIONS = {
+    "verdict": "Verdict",
+    "shadow": "Shadow mode",
+    "figures": "Figures",
+    "confounders": "Confounders",
+    "strata": "Strata",
+    "comparisons": "Comparisons",
+    "classes": "Classes",
+    "probes": "Probes",
+    "ablations": "Images of each class",
+    "definitions": "Definitions",
+    "pictures": "Pictures",
+    "panels": "Queries and hits",
+    "wrong": "Wrong class",
+    "collection": "Collection and rules",
+    "provenance": "Provenance and limits",
+}
+OF_TASKS = frozenset(
+    {"figures", "confounders", "strata", "comparisons", "classes", "definitions", "panels", "wrong"}
+)
+"""Sections that stand only where something was asked."""
 
 
 def page(document: Document) -> str:
@@ -34,6 +60,8 @@ def page(document: Document) -> str:
             policy=_policy(style, script),
             verdicts={task.name: _verdicts(document, task.name) for task in document.tasks},
             notice=NOTICE,
+            probe_says=SAYS,
+            probe_chance=CHANCE,
         )
     )
 
@@ -57,6 +85,11 @@ def _templates() -> Environment:
     made.globals.update(
         rows=rows,
         words=words,
+        sections=_sections,
+        probe_tables=probe_tables,
+        curve_tables=curve_tables,
+        shadow_rows=shadow_rows,
+        shadow_picture=shadow_picture,
         meanings=MEANINGS,
         strip_at=_strip_at,
         shade=_shade,
@@ -88,6 +121,18 @@ def _policy(style: str, script: str) -> str:
 
 def _digest(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _sections(document: Document) -> Iterator[tuple[str, str]]:
+    """Yield the sections that the page has, in their order, by id and name."""
+    there = {
+        "shadow": document.shadow is not None,
+        "probes": document.probes is not None,
+        "ablations": document.ablations is not None,
+    }
+    for id_, name in SECTIONS.items():
+        if there.get(id_, bool(document.tasks) or id_ not in OF_TASKS):
+            yield id_, name
 
 
 def _verdicts(document: Document, task: str) -> tuple[object, ...]:

@@ -67,13 +67,14 @@ def headline(judgement: Judgement, task: Task) -> Figure:
 
 def blocks(document: Document, task: Task) -> Iterator[Block]:
     """Yield the main table of a task, in the order in which it was measured."""
-    judgements = document.of_task(task)
-    by_key = [_by_key(whole_rows(one)) for one in judgements]
-    for part, measure in by_key[0] if by_key else ():
-        lines = tuple(
-            _line(judgement.system, found[part, measure])
-            for judgement, found in zip(judgements, by_key, strict=True)
-        )
+    yield from blocks_of([(one.system, whole_rows(one)) for one in document.of_task(task)])
+
+
+def blocks_of(rows: Sequence[tuple[str, Sequence[Row]]]) -> Iterator[Block]:
+    """Yield the measures in their order; every system has the same rows, over the whole."""
+    by_key = [(system, _by_key(own)) for system, own in rows]
+    for part, measure in by_key[0][1] if by_key else ():
+        lines = tuple(_line(system, found[part, measure]) for system, found in by_key)
         yield Block(part, measure, lines)
 
 

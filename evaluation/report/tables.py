@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+from evaluation.ablation.asked import Ablated
 from evaluation.collection import Collection
 from evaluation.evaluating import Judgement
 from evaluation.figures import Figure
@@ -15,10 +16,12 @@ from evaluation.nearest import NOBODY
 from evaluation.report.answered import answered
 from evaluation.report.document import Document
 from evaluation.report.rows import class_measures, class_rows, kept_apart_rows, whole_rows
+from evaluation.shadow import Abstention, Drift
 
 DEPTH = 10
 """Neighbours of a query that are listed, at most."""
 FIGURE = tuple(one.name for one in dataclasses.fields(Figure))
+"""Measure, mean and value first."""
 
 Cells = Sequence[Any]
 
@@ -87,6 +90,48 @@ def neighbours(document: Document, collection: Collection) -> Iterator[str]:
     return _lines((*head, "similarity", "relevant", "gain"), rows)
 
 
+def probes(document: Document) -> Iterator[str]:
+    """Yield the lines of ``probes.csv``: of the whole, then of each class."""
+    rows = (
+        (one.probe.system, one.task, one.kind, row.group, *_figure(row.figure))
+        for one in document.probes or ()
+        for row in one.probe.rows
+    )
+    return _lines(("system", "task", "probe", "class", *FIGURE), rows)
+
+
+def ablations(document: Document) -> Iterator[str]:
+    """Yield the lines of ``ablations.csv``; ``seed`` is empty where the figure is of all seeds."""
+    rows = (row for one in document.ablations or () for row in _ablations(one))
+    return _lines(("system", "task", "images of each class", "seed", *FIGURE), rows)
+
+
+def abstentions(document: Document) -> Iterator[str]:
+    """Yield the lines of ``abstentions.csv``: how often an archive would find nothing similar."""
+    found = document.shadow.abstentions if document.shadow else ()
+    return _lines(_names(Abstention), map(dataclasses.astuple, found))
+
+
+def drifts(document: Document) -> Iterator[str]:
+    """Yield the lines of ``drifts.csv``: whether what came lately resembles what was there."""
+    found = document.shadow.drifts if document.shadow else ()
+    return _lines(_names(Drift), map(dataclasses.astuple, found))
+
+
+def _ablations(one: Ablated) -> Iterator[Cells]:
+    for curve in one.curves:
+        for point in curve.points:
+            named = (curve.system, one.task, point.per_class)
+            yield (*named, "", *_figure(point.figure))
+            for seed, value in zip(curve.seeds, point.by_seed, strict=True):
+                others = [""] * (len(FIGURE) - 3)
+                yield (*named, seed, one.measure, point.figure.mean, value, *others)
+
+
+def _names(kind: Any) -> Cells:
+    return tuple(one.name for one in dataclasses.fields(kind))
+
+
 def _neighbours(document: Document, one: Judgement, collection: Collection) -> Iterator[Cells]:
     run, gains = answered(document.task(one.task), one.run, DEPTH)
     ids = collection.ids
@@ -128,4 +173,6 @@ def _lines(head: Cells, rows: Iterable[Cells]) -> Iterator[str]:
 
 
 def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)
     return "" if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import numpy as np
 
+from evaluation.collection import RECEIVED
 from evaluation.figures import DRAWS, Figure
 from evaluation.report.answered import headline_part
 from evaluation.tasks import Rules, Task
@@ -101,6 +103,24 @@ def rules(given: Rules) -> Iterator[str]:
         "his images ask and what they answer. Chance is what an order drawn by lot is expected to "
         f"have on the same labels. Seed {given.seed}."
     )
+
+
+def measured(name: str, value: float) -> str:
+    """A value of a number of the collection, times as date and time (UTC)."""
+    return moment(value) if name == RECEIVED else f"{value:g}"
+
+
+def moment(seconds: float) -> str:
+    """Seconds since 1970 as date and time (UTC); a dash where there is none."""
+    if not math.isfinite(seconds):
+        return NOTHING
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def p_says(p: float) -> str:
+    """As it stands in a sentence."""
+    told = p_value(p)
+    return f"p {told}" if told.startswith("<") else f"p = {told}"
 
 
 def asked(task: Task) -> str:

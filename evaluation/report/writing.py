@@ -10,17 +10,24 @@ from evaluation.report.as_json import as_json
 from evaluation.report.document import Document
 from evaluation.report.page import page
 
+OPTIONAL = frozenset({"probes.csv", "ablations.csv", "abstentions.csv", "drifts.csv"})
+"""Tables that a report has only where they were asked for."""
+
 
 def write(document: Document, collection: Collection, folder: Path) -> list[Path]:
     """Writes ``report.json``, the CSV tables and ``report.html``; returns their paths.
 
-    Each is written aside and renamed: who reads while it is written sees the old one.
+    Each is written aside and renamed: who reads while it is written sees the old one. A table of
+    what was not asked for is not written, and one of an earlier report does not stay beside this.
 
     Raises:
         OSError: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    return [_written(folder / name, lines) for name, lines in _files(document, collection)]
+    written = [_written(folder / name, lines) for name, lines in _files(document, collection)]
+    for name in OPTIONAL - {path.name for path in written}:
+        (folder / name).unlink(missing_ok=True)
+    return written
 
 
 def _files(document: Document, collection: Collection) -> Iterator[tuple[str, Iterable[str]]]:
@@ -31,6 +38,13 @@ def _files(document: Document, collection: Collection) -> Iterator[tuple[str, It
     yield "comparisons.csv", tables.comparisons(document)
     yield "confusions.csv", tables.confusions(document)
     yield "neighbours.csv", tables.neighbours(document, collection)
+    if document.probes is not None:
+        yield "probes.csv", tables.probes(document)
+    if document.ablations is not None:
+        yield "ablations.csv", tables.ablations(document)
+    if document.shadow is not None:
+        yield "abstentions.csv", tables.abstentions(document)
+        yield "drifts.csv", tables.drifts(document)
     yield "report.html", (page(document),)
 
 

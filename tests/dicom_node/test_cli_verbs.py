@@ -10,6 +10,7 @@ import pytest
 from dicom_node.cli import VERBS, main
 
 HEAVY = ("torch", "faiss", "pynetdicom", "pydicom", "uvicorn")
+OF_EVALUATION = ("torch", "sklearn", "scipy", "matplotlib")
 
 
 @pytest.mark.parametrize("module", VERBS)
@@ -38,11 +39,19 @@ def test_a_verb_is_found_behind_the_settings(
     assert capsys.readouterr().out.startswith("usage: likeness token")
 
 
-def test_a_small_verb_does_not_wait_for_what_others_need() -> None:
+@pytest.mark.parametrize(
+    ("asked", "heavy"),
+    [
+        (["token", "--help"], HEAVY),
+        (["--help"], OF_EVALUATION),
+        (["evaluate", "--help"], OF_EVALUATION),
+    ],
+)
+def test_nobody_waits_for_what_only_others_need(asked: list[str], heavy: tuple[str, ...]) -> None:
     code = (
         "import sys\nfrom dicom_node.cli import main\n"
-        "try: main(['token', '--help'])\nexcept SystemExit: pass\n"
-        f"sys.stderr.write(' '.join(name for name in {HEAVY} if name in sys.modules))"
+        f"try: main({asked})\nexcept SystemExit: pass\n"
+        f"sys.stderr.write(' '.join(name for name in {heavy} if name in sys.modules))"
     )
     ended = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60

@@ -1,6 +1,7 @@
 """``likeness evaluate``: data sets, the archive, and papers' tables, from the command line."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -113,19 +114,69 @@ def test_the_archive_itself(likeness: Likeness, engine: Engine, tmp_path: Path) 
     assert "no similar study: best hit below percentile 20" in ran.out
     assert "drift: similarity of the nearest" in ran.out
     assert "`likeness labels import` brings labels" in ran.err
-    kept = json.loads((folder / "shadow.json").read_text())
-    assert kept["abstentions"][0]["studies"] == 30
-    assert kept["drifts"][0]["new"] == 3
+    kept = json.loads((folder / "report.json").read_text())
+    assert kept["tasks"] == []
+    assert kept["shadow"]["abstentions"][0]["studies"] == 30
+    assert kept["shadow"]["drifts"][0]["new"] == 3
+    assert (folder / "abstentions.csv").read_text().splitlines()[1].startswith(",,30,0,")
+    assert (folder / "drifts.csv").is_file()
+    assert "Shadow mode" in (folder / "report.html").read_text()
+    as_json = likeness("evaluate", "archive", "-o", folder, "--no-maps", "--json")
+    assert json.loads(as_json.out)["shadow"] == kept["shadow"]
     labels = tmp_path / "labels.csv"
     rows = [f"1.2.{at + 1},Effusion,{at % 2}" for at in range(30)]
     labels.write_text("study_instance_uid,label,value\n" + "\n".join(rows) + "\n")
     assert likeness("labels", "import", labels).code == 0
-    told = asked(likeness, "archive", folder)
+    told = asked(likeness, "archive", folder, "--make-splits", "--probe", "linear")
+    assert "no similar study: best hit below percentile 20" in told
     assert "labels: any label in common; 15 images" in told
+    assert "each label, linear probe: 24 images in training, 3 in validation, 3 in test" in told
     assert "each label: has the label; 30 images" in told
     # the fifteen with an effusion find each other
     (line,) = [one for one in told.splitlines() if one.startswith("  rr@5, Effusion")]
     assert line.split()[3] == "1.000"
+    both = json.loads((folder / "report.json").read_text())
+    assert both["shadow"] == kept["shadow"]
+    assert [one["kind"] for one in both["probes"]] == ["linear"]
+
+
+def test_an_archive_of_which_nothing_is_known_cannot_be_probed(
+    likeness: Likeness, engine: Engine, tmp_path: Path
+) -> None:
+    studies(engine, 30)
+    folder = tmp_path / "report"
+    ran = likeness("evaluate", "archive", "-o", folder, "--make-splits", "--probe", "knn")
+    assert "there is nothing for a probe to tell" in ran.could_not()
+    assert not folder.exists()
+
+
+def test_probes_and_an_ablation(likeness: Likeness, collection: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "report"
+    more = ("--probe", "knn", "--probe", "linear", "--make-splits")
+    ablation = ("--ablation", 1, 2, 4, "--ablation-queries", 3)
+    systems = ("--encoder", "pixels", "--encoder", "random")
+    told = asked(likeness, collection, folder, "--classes", "kind", *more, *ablation, *systems)
+    document = json.loads((folder / "report.json").read_text())
+    # twelve patients of two images: eight tenths learn, and each of the others has one at least
+    assert Counter(dict(document["collection"]["splits"])) == {"train": 20, "val": 2, "test": 2}
+    assert "splits by patient (0.8 train, 0.1 val, 0.1 test), seed 0." in document["notes"]
+    probes = [(one["probe"]["system"], one["kind"]) for one in document["probes"]]
+    assert probes == [
+        ("pixels", "knn"),
+        ("random", "knn"),
+        ("pixels", "linear"),
+        ("random", "linear"),
+    ]
+    assert "kind, knn probe: 20 images in training, 2 in validation, 2 in test" in told
+    assert "kind, linear probe: 20 images in training" in told
+    assert "kind, p@1 by images of each class: 2 classes, 3 queries of each, seeds 0, 1, 2" in told
+    lines = (folder / "ablations.csv").read_text().splitlines()
+    assert lines[1].startswith("pixels,kind,1,,p@1,micro,")
+    assert len(lines) == 1 + 2 * 3 * 4
+    assert (folder / "probes.csv").read_text().count("\n") > 4
+    html = (folder / "report.html").read_text()
+    assert "data:image/svg+xml;base64," in html
+    assert html.index('id="probes"') < html.index('id="ablations"')
 
 
 def test_an_archive_without_images(likeness: Likeness, engine: Engine) -> None:
@@ -195,6 +246,15 @@ def test_a_part_of_a_data_set(likeness: Likeness, collection: Path, tmp_path: Pa
         (("SET", "--number", "weight:x"), "'weight:x' is not COLUMN:SCALE"),
         (("SET", "--strata", "scanner"), "has no column 'scanner'"),
         (("SET", "--label-set", "nih13"), "lacks Atelectasis"),
+        (("SET", "--probe", "knn"), "are needed: let them be drawn by patient (--make-splits), or"),
+        (("SET", "--classes", "kind", "--ablation", "5", "2"), "sizes rise and are at least 1"),
+        (("SET", "--classes", "kind", "--ablation", "0"), "sizes rise and are at least 1"),
+        (("SET", "--classes", "kind", "--ablation"), "ask for smaller sizes or fewer queries"),
+        (("SET", "--ablation", "1"), "draws images of each class; name a column of classes"),
+        (
+            ("SET", "--classes", "kind", "--within", "view", "--ablation", "1"),
+            "an ablation lets images of all values of view answer",
+        ),
     ],
 )
 def test_what_cannot_be_evaluated(
@@ -204,6 +264,7 @@ def test_what_cannot_be_evaluated(
     ran = likeness("evaluate", *place, "-o", str(tmp_path / "report"))
     assert (ran.code, ran.out) == (1, "")
     assert said in ran.err
+    assert not (tmp_path / "report").exists(), "nothing is embedded before it is refused"
 
 
 def test_an_image_that_is_gone_is_named(
@@ -212,6 +273,19 @@ def test_an_image_that_is_gone_is_named(
     (collection / "7.png").unlink()
     ran = likeness("evaluate", collection, "-o", tmp_path / "report")
     assert "7.png" in ran.could_not()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [("--probe", "forest"), ("--ablation-queries", "0"), ("--ablation", "many")],
+)
+def test_what_is_no_option(
+    likeness: Likeness, wrong: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        likeness("evaluate", "somewhere", *wrong)
+    assert ended.value.code == 2
+    assert f"argument {wrong[0]}" in capsys.readouterr().err
 
 
 def test_a_table_needs_its_data(likeness: Likeness, capsys: pytest.CaptureFixture[str]) -> None:

@@ -200,7 +200,7 @@ class Account:
 def wait_until_settled(node: Node, timeout_s: float) -> None:
     """Waits until all that lies in the spool is recorded, and all that is recorded is worked."""
     settings = load_settings(node.settings, {})
-    wait_until(lambda: node.likeness("status").returncode == 0, "the database to answer", timeout_s)
+    wait_until(lambda: node.asked("status").returncode == 0, "the database to answer", timeout_s)
     with open_database(settings) as engine:
         wait_until(
             lambda: not _files(settings) - _spool_names(engine) and not _unworked(engine),

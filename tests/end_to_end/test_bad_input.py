@@ -31,7 +31,7 @@ def _radiograph(index: int) -> pydicom.Dataset:
 
 
 def _failed_reason(node: Node, uid: str) -> str:
-    found = json.loads(node.likeness("failed", "--json").stdout)
+    found = json.loads(node.asked("failed", "--json").stdout)
     return next((entry["reason"] for entry in found["studies"] if entry["study"] == uid), "")
 
 
@@ -40,7 +40,7 @@ def _assert_goes_on(node: Node, tmp_path: Path, index: int) -> None:
     good = _radiograph(index)
     node.store(_write(good, tmp_path / "good.dcm"))
     wait_until(
-        lambda: node.likeness("search", good.StudyInstanceUID).returncode == 0,
+        lambda: node.is_searchable(good.StudyInstanceUID),
         "the good study to be searchable",
     )
 
@@ -80,7 +80,7 @@ def test_a_failed_study_can_be_mended_by_sending_it_again(node: Node, tmp_path: 
     study.PixelData = pixels
     node.store(_write(study, tmp_path / "mended.dcm"))
     wait_until(
-        lambda: node.likeness("search", study.StudyInstanceUID).returncode == 0,
+        lambda: node.is_searchable(study.StudyInstanceUID),
         "the mended study to be searchable",
     )
 
@@ -95,7 +95,7 @@ def test_files_that_are_no_dicom_are_refused_and_the_rest_is_taken(
     assert done.returncode == 1
     assert "notes.txt" in done.stderr
     wait_until(
-        lambda: node.likeness("search", good.StudyInstanceUID).returncode == 0,
+        lambda: node.is_searchable(good.StudyInstanceUID),
         "the good file to be searchable",
     )
 
@@ -124,7 +124,7 @@ def test_every_trap_ends_in_a_reason_and_the_node_lives(
     node.try_to_store(traps)
     wait_until(lambda: not node.status()["studies"].get("open"), "the studies to close")
     wait_until(lambda: not node.status()["studies"].get("queued"), "the studies to be worked")
-    failed = json.loads(node.likeness("failed", "--json").stdout)
+    failed = json.loads(node.asked("failed", "--json").stdout)
     assert all(entry["reason"] for entry in [*failed["studies"], *failed["files"]])
     assert node.likeness("verify").returncode == 0
     _assert_goes_on(node, tmp_path, 1009)

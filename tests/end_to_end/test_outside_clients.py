@@ -110,7 +110,7 @@ def test_what_each_client_sends_is_searchable(
     call = _as(client, calls[door])
     said = len(node.log)
     assert CLIENTS[client](call, tmp_path, path)
-    wait_until(lambda: node.likeness("search", uid).returncode == 0, "the study to be searchable")
+    wait_until(lambda: node.is_searchable(uid), "the study to be searchable")
     assert not _warnings(node.log[said:])
 
 

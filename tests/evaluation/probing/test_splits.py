@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.collection import Collection, CollectionError
-from evaluation.probing.splits import patient_wise, shared_patients, split_positions
+from evaluation.probing.splits import patient_wise, shared_patients, split_positions, with_splits
 
 SHARES = {"train": 0.8, "val": 0.1, "test": 0.1}
 
@@ -82,6 +82,18 @@ def test_shares_that_are_none(shares: Mapping[str, float]) -> None:
 def test_too_few_patients() -> None:
     with pytest.raises(CollectionError, match="2 patients are too few: none is left for split"):
         patient_wise(np.array([0, 0, 1, 1]), SHARES)
+
+
+def test_splits_are_made_only_where_there_are_none_and_they_may_be() -> None:
+    patients = [f"p{at // 2}" for at in range(40)]
+    bare = collection(patients, [])
+    assert with_splits(bare, make=False) == (bare, "the collection's own splits")
+    told = collection(patients, ["train"] * 40)
+    assert with_splits(told, make=True) == (told, "the collection's own splits")
+    made, how = with_splits(bare, make=True, seed=3)
+    assert how == "splits by patient (0.8 train, 0.1 val, 0.1 test), seed 3"
+    assert Counter(made.splits) == {"train": 32, "val": 4, "test": 4}
+    assert shared_patients(made, ("train", "val", "test")) == []
 
 
 def test_positions_of_splits() -> None:

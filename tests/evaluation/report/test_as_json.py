@@ -9,7 +9,16 @@ import pytest
 
 from evaluation.report.as_json import SCHEMA, as_json, plain
 from evaluation.report.compose import compose
-from tests.evaluation.report.made import MADE_WITH, SCRIPT, collection_of, evaluated, ugly
+from tests.evaluation.report.made import (
+    MADE_WITH,
+    SCRIPT,
+    as_archive,
+    collection_of,
+    evaluated,
+    everything,
+    ugly,
+    unasked,
+)
 
 
 def read(text: str) -> Any:
@@ -52,6 +61,44 @@ def test_what_a_reader_needs_is_there() -> None:
     assert used <= set(ids)
     assert all(one["says"] and one["empty"] for one in told["measures"])
     assert {one["task"] for one in told["comparisons"]} == {"class", "labels", "each label"}
+
+
+def test_what_was_not_asked_for_is_null() -> None:
+    told = read(as_json(compose(evaluated(collection_of(["a", "b"] * 12)), MADE_WITH, maps=False)))
+    assert [told[name] for name in ("probes", "ablations", "shadow")] == [None] * 3
+
+
+def test_probes_ablations_and_shadow_mode() -> None:
+    made = everything()
+    told = read(as_json(compose(made, MADE_WITH, maps=False)))
+    assert made.probes
+    assert made.ablations
+    assert made.shadow
+    for entry, probe in zip(told["probes"], made.probes, strict=True):
+        assert (entry["task"], entry["kind"]) == (probe.task, probe.kind)
+        assert entry["test"] == probe.test
+        values = [row["figure"]["value"] for row in entry["probe"]["rows"]]
+        assert values == [row.figure.value for row in probe.probe.rows]
+    (entry,) = told["ablations"]
+    assert (entry["task"], entry["measure"]) == ("class", "p@1")
+    points = made.ablations[0].curves[1].points
+    assert [one["per_class"] for one in entry["curves"][1]["points"]] == [1, 2, 4]
+    assert entry["curves"][1]["points"][2]["figure"]["low"] == points[2].figure.low
+    assert told["shadow"]["level"] == 20
+    assert told["shadow"]["abstentions"][0]["studies"] == 60
+    assert told["shadow"]["drifts"][0]["new"] == 12
+    defined = {one["id"]: one for one in told["measures"]}
+    rows = [row for entry in told["probes"] for row in entry["probe"]["rows"]]
+    for name in {row["figure"]["measure"] for row in rows}:
+        assert defined[name]["says"]
+        assert defined[name]["chance"]
+
+
+def test_an_archive_of_which_nothing_is_known() -> None:
+    found = unasked(as_archive(collection_of(["a", "b"] * 30)))
+    told = read(as_json(compose(found, MADE_WITH, maps=False)))
+    assert [told[name] for name in ("tasks", "judgements", "measures")] == [[], [], []]
+    assert told["shadow"]["abstentions"][0]["studies"] == 30
 
 
 @pytest.mark.parametrize(

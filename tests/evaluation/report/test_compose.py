@@ -1,11 +1,19 @@
 """From an evaluation to a document: what is drawn once, and what is shared out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from evaluation.report.compose import compose
 from evaluation.report.drawing import brought
 from evaluation.report.wrong_class import MOST_PAIRS
-from tests.evaluation.report.made import MADE_WITH, collection_of, evaluated, pictures
+from tests.evaluation.report.made import (
+    MADE_WITH,
+    as_archive,
+    collection_of,
+    evaluated,
+    pictures,
+    unasked,
+)
 
 
 def test_panels_of_labels_are_shown_once() -> None:
@@ -49,6 +57,23 @@ def test_what_could_not_be_drawn_is_noted_once() -> None:
     document = compose(evaluated(collection), MADE_WITH)
     told = [note for note in document.notes if "too few for a map" in note]
     assert told == ["4 images are too few for a map: 5 are needed"]
+
+
+def test_notes_of_the_collection_stand_first() -> None:
+    collection = replace(collection_of(["a", "b"] * 2), notes=("7.png is not there.",))
+    notes = compose(evaluated(collection), MADE_WITH).notes
+    assert notes[0] == "7.png is not there."
+    assert "4 images are too few for a map: 5 are needed" in notes
+
+
+def test_an_archive_of_which_nothing_is_known_is_mapped_as_a_whole() -> None:
+    found = unasked(as_archive(collection_of(["a", "b"] * 30)))
+    document = compose(found, MADE_WITH)
+    assert document.shadow is found.shadow
+    assert (document.tasks, document.judgements, document.comparisons) == ((), (), ())
+    (picture,) = document.pictures
+    assert picture.title == "t-SNE of near class by source"
+    assert picture.says.startswith("All 60 images")
 
 
 def test_more_pictures_stand_behind_ours() -> None:

@@ -16,9 +16,12 @@ from evaluation.tasks import Rules, as_near, one_class
 from tests.evaluation.report.made import (
     MADE_WITH,
     UGLY,
+    as_archive,
     collection_of,
     evaluated,
+    everything,
     ugly,
+    unasked,
 )
 
 VOID = {"meta", "link", "img"}
@@ -70,8 +73,19 @@ def ugly_page(tmp_path_factory: pytest.TempPathFactory) -> str:
     return page(compose(ugly(tmp_path_factory.mktemp("images")), MADE_WITH))
 
 
-def test_every_text_stays_text(ugly_page: str) -> None:
-    reader = read(ugly_page)
+@pytest.fixture(scope="module")
+def full_page() -> str:
+    """With probes, ablations and shadow mode."""
+    return page(compose(everything(), MADE_WITH, maps=False))
+
+
+@pytest.fixture(params=["ugly_page", "full_page"])
+def any_page(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(request.param))
+
+
+def test_every_text_stays_text(any_page: str) -> None:
+    reader = read(any_page)
     assert [tag for tag, _ in reader.tags].count("script") == 1
     assert not [attrs for _, attrs in reader.tags if any(name.startswith("on") for name in attrs)]
     told = "".join(reader.text)
@@ -80,14 +94,14 @@ def test_every_text_stays_text(ugly_page: str) -> None:
     assert "AP<b>" in told
 
 
-def test_it_fetches_nothing_and_lets_in_nothing(ugly_page: str) -> None:
-    for tag, attrs in read(ugly_page).tags:
+def test_it_fetches_nothing_and_lets_in_nothing(any_page: str) -> None:
+    for tag, attrs in read(any_page).tags:
         assert "style" not in attrs
         for name in ("src", "href", "xlink:href", "action", "srcset"):
             where = attrs.get(name) or "#"
-            assert where.startswith(("#", "data:image/png;base64,", "data:,")), (tag, where)
-    assert "url(" not in ugly_page
-    assert "@import" not in ugly_page
+            assert where.startswith(("#", "data:image/", "data:,")), (tag, where)
+    assert "url(" not in any_page
+    assert "@import" not in any_page
 
 
 def test_the_policy_holds_the_digests_of_what_stands_in_the_page(ugly_page: str) -> None:
@@ -102,8 +116,8 @@ def test_the_policy_holds_the_digests_of_what_stands_in_the_page(ugly_page: str)
         assert f"{kind}-src 'sha256-{digest}'" in policy
 
 
-def test_ids_stand_once_and_links_lead_somewhere(ugly_page: str) -> None:
-    tags = read(ugly_page).tags
+def test_ids_stand_once_and_links_lead_somewhere(any_page: str) -> None:
+    tags = read(any_page).tags
     ids = [attrs["id"] for _, attrs in tags if "id" in attrs]
     assert len(ids) == len(set(ids))
     for _, attrs in tags:
@@ -112,22 +126,92 @@ def test_ids_stand_once_and_links_lead_somewhere(ugly_page: str) -> None:
             assert where[1:] in ids
 
 
+SECTIONS = [
+    "verdict",
+    "figures",
+    "confounders",
+    "strata",
+    "comparisons",
+    "classes",
+    "definitions",
+    "pictures",
+    "panels",
+    "wrong",
+    "collection",
+    "provenance",
+]
+
+
+def sections(html: str) -> list[str]:
+    """By their ids; each has its link at the top, in the same order."""
+    tags = read(html).tags
+    found = [str(attrs["id"]) for tag, attrs in tags if tag == "section"]
+    links = [str(attrs["href"])[1:] for tag, attrs in tags if tag == "a" and "href" in attrs]
+    assert links[1 : 1 + len(found)] == found
+    return found
+
+
 def test_the_order_of_the_sections(ugly_page: str) -> None:
-    sections = [attrs["id"] for tag, attrs in read(ugly_page).tags if tag == "section"]
-    assert sections == [
-        "verdict",
-        "figures",
-        "confounders",
-        "strata",
-        "comparisons",
-        "classes",
-        "definitions",
-        "pictures",
-        "panels",
-        "wrong",
-        "collection",
-        "provenance",
-    ]
+    assert sections(ugly_page) == SECTIONS
+
+
+def test_the_order_of_all_sections(full_page: str) -> None:
+    wanted = [*SECTIONS]
+    wanted[1:1] = ["shadow"]
+    wanted[7:7] = ["probes", "ablations"]
+    assert sections(full_page) == wanted
+
+
+def test_an_archive_of_which_nothing_is_known() -> None:
+    html = made_of(unasked(as_archive(collection_of(["a", "b"] * 30))))
+    assert sections(html) == ["verdict", "shadow", "pictures", "collection", "provenance"]
+    told = words(html)
+    for wanted in (
+        "Nothing was asked that labels could answer",
+        "30 studies would be told that nothing is similar",
+        "likeness labels import brings labels",
+        "received2025-10-09 08:53 to 2025-10-11 19:53, median",
+    ):
+        assert wanted in told
+    assert "nan" not in told.split()
+
+
+def test_a_collection_of_which_nothing_was_asked() -> None:
+    found = unasked(as_archive(collection_of(["a", "b"] * 30)))
+    told = words(made_of(replace(found, shadow=None)))
+    assert "Nothing was asked that labels could answer." in told
+
+
+def test_what_probes_must_say(full_page: str) -> None:
+    told = words(full_page)
+    for wanted in (
+        "96 training images, 12 validation images, 12 test images.",
+        "votes of the nearest (kNN)",
+        "linear classifier",
+        "k = ",
+        "Area under precision and recall as a sum over thresholds (average precision). Chance of",
+        "probes.csv holds all measures",
+    ):
+        assert wanted in told
+
+
+def test_what_an_ablation_must_say(full_page: str) -> None:
+    told = words(full_page)
+    assert "2 queries of each of 5 classes, drawn anew with each seed (0, 1)." in told
+    assert "From 1 to 4 images of each class: near class 1.000 to 1.000; other" in told
+    images = [attrs for tag, attrs in read(full_page).tags if tag == "img"]
+    assert [one["alt"] for one in images] == ["p@1 by images of each class in the index, class"]
+
+
+def test_what_shadow_mode_must_say(full_page: str) -> None:
+    told = words(full_page)
+    for wanted in (
+        "60 studies would be told that nothing is similar: their best hit is below percentile 20",
+        "No difference is shown between new and earlier images.",
+        "Drift: images that came from 2025-10-13",
+        "nothing new",
+    ):
+        assert wanted in told
 
 
 def test_what_it_must_say(ugly_page: str) -> None:

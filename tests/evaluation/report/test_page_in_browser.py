@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page
 
 from evaluation.report.compose import compose
 from evaluation.report.writing import write
-from tests.evaluation.report.made import MADE_WITH, ugly
+from tests.evaluation.report.made import MADE_WITH, everything
 
 pytest_plugins = ["tests.dicom_node.page_browser"]
 
@@ -16,7 +16,7 @@ pytest_plugins = ["tests.dicom_node.page_browser"]
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("report")
-    made = ugly(folder)
+    made = everything(folder)
     return write(compose(made, MADE_WITH), made.collection, folder)[-1].as_uri()
 
 

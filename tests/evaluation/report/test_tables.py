@@ -14,10 +14,12 @@ from tests.evaluation.report.made import (
     LONG,
     MADE_WITH,
     QUOTES,
+    SCRIPT,
     UGLY,
     by_lot,
     collection_of,
     evaluated,
+    everything,
     near,
     ugly,
 )
@@ -75,8 +77,63 @@ def test_confounders_with_their_values(found: Evaluated, document: Document) -> 
     assert float(within["value"]) == dict(view.strata)["PA"].value
 
 
+@pytest.fixture(scope="module")
+def more() -> Document:
+    return compose(everything(), MADE_WITH, maps=False)
+
+
+def test_probes(more: Document) -> None:
+    rows = read(tables.probes(more))
+    wanted = [
+        (one.probe.system, one.task, one.kind, row.group, row.figure)
+        for one in more.probes or ()
+        for row in one.probe.rows
+    ]
+    assert len(rows) == len(wanted)
+    for row, (system, task, kind, group, figure) in zip(rows, wanted, strict=True):
+        assert (row["system"], row["task"], row["probe"], row["class"]) == (
+            system,
+            task,
+            kind,
+            group,
+        )
+        assert (row["measure"], row["mean"]) == (figure.measure, figure.mean)
+        assert float(row["value"]) == figure.value
+        assert float(row["chance"]) == figure.chance
+        assert int(row["queries"]) == figure.queries
+
+
+def test_ablations(more: Document) -> None:
+    rows = read(tables.ablations(more))
+    assert len(rows) == 2 * 3 * 3  # systems, sizes, all seeds and each of two
+    whole = [one for one in rows if not one["seed"]]
+    assert [one["images of each class"] for one in whole] == ["1", "2", "4"] * 2
+    assert all(one["measure"] == "p@1" and one["chance"] and one["low"] for one in whole)
+    # each seed has as many queries, so that their mean is the whole
+    for at, one in enumerate(whole):
+        seeds = [row for row in rows[3 * at : 3 * at + 3] if row["seed"]]
+        assert [row["seed"] for row in seeds] == ["0", "1"]
+        assert np.mean([float(row["value"]) for row in seeds]) == pytest.approx(float(one["value"]))
+        assert {row["low"] for row in seeds} == {""}
+
+
+def test_shadow_mode(more: Document) -> None:
+    rows = read(tables.abstentions(more))
+    assert [(one["attribute"], one["value"]) for one in rows[:2]] == [("", ""), ("modality", "CT")]
+    assert int(rows[0]["studies"]) == 60
+    drifts = read(tables.drifts(more))
+    assert {one["value"] for one in drifts} == {"", "CT", "CT1", SCRIPT, "CT3"}
+    by_value = {one["value"]: one for one in drifts}
+    assert (by_value["CT1"]["new"], by_value["CT1"]["p"]) == ("0", "")
+    assert {one["unseen"] for one in drifts} == {"0"}
+
+
 def test_no_column_stands_twice(found: Evaluated, document: Document) -> None:
     for lines in (
+        tables.probes(document),
+        tables.ablations(document),
+        tables.abstentions(document),
+        tables.drifts(document),
         tables.figures(document),
         tables.classes(document),
         tables.confounders(document),

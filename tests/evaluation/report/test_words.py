@@ -98,3 +98,21 @@ def test_what_is_asked() -> None:
         "Relevance is graded: 1 at the same weight, 0 from 50 apart.",
         "Relevant: told by a reader.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("weight", 70.25, "70.25"),
+        ("received", 0.0, "1970-01-01 00:00"),
+        ("received", 1.76e9, "2025-10-09 08:53"),
+        ("received", float("nan"), "-"),
+    ],
+)
+def test_measured(name: str, value: float, told: str) -> None:
+    assert words.measured(name, value) == told
+
+
+@pytest.mark.parametrize(("p", "told"), [(0.0004, "p <\u00a0.001"), (0.04, "p = .040")])
+def test_p_in_a_sentence(p: float, told: str) -> None:
+    assert words.p_says(p) == told

@@ -7,7 +7,7 @@ import pytest
 from evaluation.report import writing
 from evaluation.report.compose import compose
 from evaluation.report.writing import write
-from tests.evaluation.report.made import MADE_WITH, collection_of, evaluated
+from tests.evaluation.report.made import MADE_WITH, collection_of, evaluated, everything, unasked
 
 FILES = [
     "report.json",
@@ -32,6 +32,21 @@ def test_all_files_are_written_and_nothing_else(tmp_path: Path) -> None:
     assert all(first.values())
     write(document, made.collection, folder)
     assert {path.name: path.read_bytes() for path in found} == first
+
+
+def test_tables_of_what_was_asked_for_and_none_of_an_earlier_report(tmp_path: Path) -> None:
+    made = everything()
+    written = write(compose(made, MADE_WITH, maps=False), made.collection, tmp_path)
+    more = {"probes.csv", "ablations.csv", "abstentions.csv", "drifts.csv"}
+    assert {path.name for path in written} == {*FILES, *more}
+    kept = tmp_path / "vectors.npy"
+    kept.write_bytes(b"ours")
+    bare = unasked(made.collection)
+    write(compose(bare, MADE_WITH, maps=False), bare.collection, tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {*FILES, "abstentions.csv", "drifts.csv", "vectors.npy"}
+    # of a question that was not asked the head of its table is left
+    assert (tmp_path / "figures.csv").read_text().count("\n") == 1
 
 
 def test_what_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
