@@ -88,8 +88,8 @@ class Shadow:
     Attributes:
         level: the percentile that a best hit had to reach.
         abstentions: over all, then by attribute.
-        since: what came from then on is new, in seconds since 1970; NaN where it was not asked.
-        drifts: over all, then by attribute.
+        since: what came from then on is new, in seconds since 1970; NaN where all came at once.
+        drifts: over all, then by attribute; none where all came at once.
     """
 
     level: float
@@ -114,16 +114,20 @@ def shadow(
         vectors: in its order.
         metric: of the space.
         level: the percentile that the best hit must reach (``search.level``).
-        since: from when images are new; None for the last tenth of them.
+        since: from when images are new; None for the last tenth of them, and for no drift where all
+            came at one moment.
         seed: of every draw.
 
     Raises:
-        CollectionError: the collection does not tell what is needed, or all or none of it is new.
+        CollectionError: the collection does not tell what is needed, or all or none of it is new
+            as from the moment that was named.
     """
     found = tuple(abstentions(collection, vectors, metric, level, seed=seed))
     received = collection.numbers.get(RECEIVED)
     if received is None:
         raise CollectionError(f"{collection.name} does not tell when images came")
+    if since is None and received.min() == received.max():  # an archive that was filled in one go
+        return Shadow(level, found, float("nan"), ())
     start = float(np.quantile(received, 1 - NEW_SHARE)) if since is None else since
     drifted = tuple(drifts(collection, vectors, metric, received >= start))
     return Shadow(level, found, start, drifted)

@@ -44,6 +44,9 @@ def shadowed(found: Shadow) -> Iterator[str]:
         )
         where = _where(one.attribute, one.value)
         yield f"  {where:<34}{one.studies:>9}{one.alone:>8}{share:>8}{median:>20}"
+    if not found.drifts:
+        yield "drift: all images came at one moment, so that none are newer than others"
+        return
     since = datetime.fromtimestamp(found.since, UTC).isoformat(sep=" ", timespec="minutes")
     yield ""
     yield f"drift: similarity of the nearest to images that came from {since} on, and to earlier"

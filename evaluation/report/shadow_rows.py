@@ -88,6 +88,9 @@ def says(found: Shadow) -> Iterator[Said]:
     yield _abstained(found.abstentions[0], found.level)
     if found.drifts:
         yield _drifted(found.drifts[0], moment(found.since))
+    else:
+        told = "All images came at one moment, so that none are newer than others."
+        yield Said("Drift", told, "open")
 
 
 def _abstained(one: Abstention, level: float) -> Said:

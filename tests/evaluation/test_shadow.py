@@ -1,10 +1,12 @@
 """Shadow mode on archives whose answers are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from evaluation.collection import Collection, CollectionError
-from evaluation.shadow import abstentions, drifts
+from evaluation.shadow import abstentions, drifts, shadow
 from storage.vectors.metric import Metric
 
 
@@ -93,3 +95,13 @@ def test_what_is_not_told() -> None:
     bare = Collection("bare", ("a",), ("p",), (), np.zeros((1, 0), np.int8), studies=("s",))
     with pytest.raises(CollectionError, match="does not tell modalities"):
         next(iter(abstentions(bare, np.ones((1, 2), np.float32), Metric.COSINE, 20)))
+
+
+def test_of_an_archive_that_was_filled_in_one_go_no_drift_is_told() -> None:
+    made = replace(archive(40), numbers={"received": np.full(40, 1000.0)})
+    found = shadow(made, on_a_circle(np.arange(40.0)), Metric.COSINE, 20.0)
+    assert found.abstentions
+    assert not found.drifts
+    assert np.isnan(found.since)
+    with pytest.raises(CollectionError, match="all of the images of archive are new"):
+        shadow(made, on_a_circle(np.arange(40.0)), Metric.COSINE, 20.0, 1000.0)

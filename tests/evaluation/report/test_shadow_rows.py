@@ -66,6 +66,11 @@ def archive() -> Document:
     return compose(evaluated(collection, strata=("source",)), MADE_WITH, maps=False)
 
 
+def test_an_archive_that_was_filled_in_one_go() -> None:
+    _, drift = says(Shadow(20.0, (ALL,), NOBODY, ()))
+    assert drift.says == "All images came at one moment, so that none are newer than others."
+
+
 def test_rows_hold_what_is_told_of_the_same_value() -> None:
     document = archive()
     found = Shadow(
