@@ -71,6 +71,9 @@ bench: venv system  ## the figures of docs/benchmarks.md
 	$(BIN)/python -m benchmarks.index_restart
 	$(BIN)/python -m benchmarks.late_interaction
 	$(BIN)/python -m benchmarks.volume_quality
+	$(BIN)/python -m benchmarks.interval_coverage
+	$(BIN)/python -m benchmarks.evaluation_cost
+	$(BIN)/python -m benchmarks.example_report
 
 .PHONY: clean
 clean:  ## removes the environment and the demo's folder

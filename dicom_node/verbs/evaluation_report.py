@@ -71,7 +71,7 @@ def run(chosen: argparse.Namespace, settings: Settings) -> int:
         _ablated(who, asked),
         found,
     )
-    made = provenance(_now(), shlex.join(sys.argv), asked.rules.seed)
+    made = provenance(_now(), shlex.join(["likeness", *sys.argv[1:]]), asked.rules.seed)
     with bar("pictures", "image") as shown:
         document = compose(evaluated, made, maps=not chosen.no_maps, progress=onto(shown))
     written = write(document, collection, chosen.output)
@@ -100,7 +100,7 @@ def _told(document: Document) -> Iterator[str]:
 def _split(chosen: argparse.Namespace, collection: Collection) -> Collection:
     """The collection with splits, where they may be made; that they were is noted."""
     made, how = with_splits(collection, make=chosen.make_splits, seed=chosen.seed)
-    return made if made is collection else replace(made, notes=(*made.notes, f"{how}."))
+    return made if made is collection else replace(made, notes=(*made.notes, how))
 
 
 def _asked(chosen: argparse.Namespace, collection: Collection) -> Asked:

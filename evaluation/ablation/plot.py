@@ -1,6 +1,7 @@
 """Draws precision by samples per class as SVG, a line for each system."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from io import StringIO
 
 import matplotlib as mpl
@@ -16,6 +17,12 @@ MARKS = ("o", "s", "^", "D", "v", "P", "X")
 SIZE = (7.0, 4.2)
 """Inches."""
 INK, PAPER = "#333333", "#ffffff"
+THEMES = f"""<style>
+svg {{ color-scheme: light dark; --ink: {INK}; --paper: {PAPER}; }}
+@media screen and (prefers-color-scheme: dark) {{ svg {{ --ink: #cccccc; --paper: transparent; }} }}
+</style>
+"""
+"""The plot is looked at within pages of both, and printed."""
 
 
 def draw(ablations: Sequence[Ablation], title: str = "") -> str:
@@ -33,8 +40,7 @@ def draw(ablations: Sequence[Ablation], title: str = "") -> str:
     kinds = {(one.measure, tuple(point.per_class for point in one.points)) for one in ablations}
     if len(kinds) != 1:
         raise CollectionError("a plot takes curves of one measure and the same sizes")
-    # the settings decide only how this figure is written, and stand as before afterwards
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "likeness"}):
+    with _settings():
         figure = Figure(figsize=SIZE, layout="constrained", facecolor=PAPER)
         axes = figure.add_subplot(facecolor=PAPER)
         for at, one in enumerate(ablations):
@@ -46,7 +52,27 @@ def draw(ablations: Sequence[Ablation], title: str = "") -> str:
         written = StringIO()
         metadata = {"Date": None, **({"Title": title} if title else {})}
         figure.savefig(written, format="svg", metadata=metadata)
-    return written.getvalue()
+    return _in_both_themes(written.getvalue())
+
+
+def _settings() -> AbstractContextManager[None]:
+    """How this one figure is drawn and written; the settings stand as before afterwards."""
+    return mpl.rc_context(
+        {
+            "svg.fonttype": "none",
+            "svg.hashsalt": "likeness",
+            "text.color": INK,
+            "axes.labelcolor": INK,
+            "axes.edgecolor": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+        }
+    )
+
+
+def _in_both_themes(svg: str) -> str:
+    themed = svg.replace(INK, "var(--ink)").replace(PAPER, "var(--paper)")
+    return themed.replace(" <defs>", f" {THEMES} <defs>", 1)
 
 
 def _curve(axes: Axes, one: Ablation, colour: str, mark: str) -> None:

@@ -29,7 +29,9 @@ def with_splits(collection: Collection, *, make: bool, seed: int = 0) -> tuple[C
         return collection, "the collection's own splits"
     splits = patient_wise(collection.patient_codes(), SHARES, seed=seed)
     shares = ", ".join(f"{share:g} {name}" for name, share in SHARES.items())
-    return replace(collection, splits=splits), f"splits by patient ({shares}), seed {seed}"
+    return replace(
+        collection, splits=splits
+    ), f"Splits are drawn by patient ({shares}), seed {seed}."
 
 
 def patient_wise(

@@ -175,7 +175,10 @@ def _maps(evaluated: Evaluated, notes: list[str], progress: Progress) -> Iterato
 
 
 def _columns(evaluated: Evaluated) -> dict[str, Sequence[str]]:
-    """What maps are coloured by: each task's classes, then the attributes that were looked at."""
+    """What maps are coloured by: each task's classes, then the attributes that were looked at.
+
+    A map in one colour would show nothing.
+    """
     collection = evaluated.collection
     found: dict[str, Sequence[str]] = {}
     for task in evaluated.tasks:
@@ -185,7 +188,7 @@ def _columns(evaluated: Evaluated) -> dict[str, Sequence[str]]:
     for name in evaluated.strata:
         texts: Texts = collection.attributes[name]
         found[name] = texts.tolist()
-    return found
+    return {name: column for name, column in found.items() if len(set(column)) > 1}
 
 
 def _texts(groups: Groups) -> list[str]:

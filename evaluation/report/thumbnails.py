@@ -14,6 +14,8 @@ from evaluation.systems.images import read_picture
 
 SIDE = 160
 """Pixels of the longer side, at most."""
+QUALITY = 90
+"""Of JPEG: a third of what PNG takes, in a page that holds hundreds; nothing is measured in it."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Thumbnail:
     """A picture, or why there is none.
 
     Attributes:
-        uri: PNG as a data URI; empty where there is no picture.
+        uri: JPEG as a data URI; empty where there is no picture.
         width: in pixels.
         height: in pixels.
         fault: why there is none, with the file's name.
@@ -63,5 +65,5 @@ def _thumbnail(collection: Collection, at: int) -> Thumbnail:
 
 def _data_uri(picture: Image.Image) -> str:
     file = BytesIO()
-    picture.save(file, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    picture.save(file, "JPEG", quality=QUALITY, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()

@@ -159,7 +159,9 @@ def test_probes_and_an_ablation(likeness: Likeness, collection: Path, tmp_path: 
     document = json.loads((folder / "report.json").read_text())
     # twelve patients of two images: eight tenths learn, and each of the others has one at least
     assert Counter(dict(document["collection"]["splits"])) == {"train": 20, "val": 2, "test": 2}
-    assert "splits by patient (0.8 train, 0.1 val, 0.1 test), seed 0." in document["notes"]
+    assert (
+        "Splits are drawn by patient (0.8 train, 0.1 val, 0.1 test), seed 0." in document["notes"]
+    )
     probes = [(one["probe"]["system"], one["kind"]) for one in document["probes"]]
     assert probes == [
         ("pixels", "knn"),

@@ -169,7 +169,8 @@ def test_splits_are_made_where_the_terms_say_so() -> None:
     terms = dataclasses.replace(QUICK, make_splits=True)
     found = table("papers/2-table2").run(whole, made.systems_of(whole), terms)
     assert any(
-        "splits by patient (0.8 train, 0.1 val, 0.1 test), seed 0" in one for one in found.told
+        "Splits are drawn by patient (0.8 train, 0.1 val, 0.1 test), seed 0." in one
+        for one in found.told
     )
 
 

@@ -91,7 +91,7 @@ def test_splits_are_made_only_where_there_are_none_and_they_may_be() -> None:
     told = collection(patients, ["train"] * 40)
     assert with_splits(told, make=True) == (told, "the collection's own splits")
     made, how = with_splits(bare, make=True, seed=3)
-    assert how == "splits by patient (0.8 train, 0.1 val, 0.1 test), seed 3"
+    assert how == "Splits are drawn by patient (0.8 train, 0.1 val, 0.1 test), seed 3."
     assert Counter(made.splits) == {"train": 32, "val": 4, "test": 4}
     assert shared_patients(made, ("train", "val", "test")) == []
 

@@ -77,7 +77,7 @@ def test_pictures_are_shown(opened: Page) -> None:
     assert box is not None
     assert min(box["width"], box["height"]) > 50
     grey = opened.evaluate(
-        "document.querySelector('.store image').href.baseVal.startsWith('data:image/png')"
+        "document.querySelector('.store image').href.baseVal.startsWith('data:image/jpeg')"
     )
     assert grey is True
 

@@ -13,7 +13,7 @@ from tests.evaluation.report.made import collection_of, pictures
 
 def opened(small: Thumbnail) -> Image.Image:
     kind, _, data = small.uri.partition(",")
-    assert kind == "data:image/png;base64"
+    assert kind == "data:image/jpeg;base64"
     return Image.open(BytesIO(base64.b64decode(data)))
 
 
