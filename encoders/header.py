@@ -38,6 +38,7 @@ class ImageHeader:
         burned_in: YES or NO, as Burned In Annotation (0028,0301) has it; "UNKNOWN" in a header
             that was stored before the attribute was read.
         lossy: Lossy Image Compression (0028,2110) says that it ever was.
+        scanner: Manufacturer (0008,0070) and Manufacturer's Model Name (0008,1090).
         frames: one entry per item of the Per-frame Functional Groups Sequence; empty for
             single-frame objects and for multi-frame objects without functional groups.
     """
@@ -68,6 +69,7 @@ class ImageHeader:
     trigger_time: float | None = None
     burned_in: str | None = None
     lossy: bool = False
+    scanner: str | None = None
 
     @classmethod
     def from_dataset(cls, ds: Dataset) -> "ImageHeader":
@@ -108,6 +110,7 @@ class ImageHeader:
             trigger_time=tolerant(number, ds, "TriggerTime"),
             burned_in=(clean_text(ds, "BurnedInAnnotation") or "").upper() or None,
             lossy=clean_text(ds, "LossyImageCompression") == "01",
+            scanner=_scanner(ds),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -150,6 +153,11 @@ def _modality(ds: Dataset) -> str:
     if found is None:
         raise HeaderError(f"{named('Modality')} is missing; set it at the sender (CT, DX, ...)")
     return found.upper()
+
+
+def _scanner(ds: Dataset) -> str | None:
+    told = (clean_text(ds, "Manufacturer"), clean_text(ds, "ManufacturerModelName"))
+    return " ".join(filter(None, told)) or None
 
 
 def _size(ds: Dataset, keyword: str, sop_class: str) -> int:

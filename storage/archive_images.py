@@ -21,8 +21,9 @@ class ArchiveImage(NamedTuple):
     """An embedded image, its study and its patient.
 
     ``frame`` counts from 1, and is 0 for a single-frame instance. ``age`` is in years.
-    ``calling_ae`` is the AE title that sent it, ``received_at`` when its study's first image came.
-    What was not told is None, or empty.
+    ``calling_ae`` is the AE title that sent it, ``scanner`` its manufacturer and model (None too
+    where it came before that was kept), ``received_at`` when its study's first image came. What was
+    not told is None, or empty.
     """
 
     embedding_id: int
@@ -40,6 +41,7 @@ class ArchiveImage(NamedTuple):
     view: str | None
     laterality: str | None
     calling_ae: str | None
+    scanner: str | None
     received_at: datetime
 
 
@@ -72,6 +74,7 @@ def images(connection: Connection, *, space_id: str) -> Iterator[Sequence[Archiv
                 for name in ("modality", "body_part", "view", "laterality")
             ),
             Instance.calling_ae,
+            Instance.header["scanner"].astext,
             Study.first_received_at,
         )
         .join(Study, Study.id == Embedding.study_id)

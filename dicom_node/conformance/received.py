@@ -68,6 +68,7 @@ USED: tuple[tuple[str, tuple[str, ...]], ...] = (
             "FrameLaterality",
         ),
     ),
+    ("the scanner, for evaluations", ("Manufacturer", "ManufacturerModelName")),
     ("whether the image may be shown in a picture", ("BurnedInAnnotation",)),
     ("whether a picture shows pixels that lost something", ("LossyImageCompression",)),
     (

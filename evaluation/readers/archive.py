@@ -1,7 +1,7 @@
 """The site's own archive: the images of a vector space, with their vectors and labels.
 
-Images, vectors and labels are of one moment. Of a scanner the database keeps nothing; the
-attribute ``source`` is the AE title that sent an image.
+Images, vectors and labels are of one moment. The attribute ``source`` is the AE title that sent an
+image, ``scanner`` the manufacturer and model; images that came before that was kept have none.
 """
 
 from collections.abc import Collection as Names
@@ -30,7 +30,7 @@ from storage.vector_stream import live_blocks
 from storage.vectors.metric import Metric
 
 Vectors = NDArray[Any]
-ATTRIBUTES = ("modality", "body_part", "view", "laterality", "sex", "source")
+ATTRIBUTES = ("modality", "body_part", "view", "laterality", "sex", "source", "scanner")
 OF_TEXT = 5 + len(ATTRIBUTES)
 """Columns of text: the id, patient, study, series and instance of an image, and these."""
 
@@ -207,6 +207,7 @@ def _texts_of(image: ArchiveImage) -> tuple[str, ...]:
                 image.laterality,
                 image.sex,
                 image.calling_ae,
+                image.scanner,
             )
         ),
     )

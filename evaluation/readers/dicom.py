@@ -102,7 +102,7 @@ def _collection(name: str, chosen: Sequence[tuple[str, DicomFile]]) -> Collectio
             "view": texts([file.header.view_position or "" for file in files]),
             "sex": texts([file.sex for file in files]),
             "age_band": age_bands(ages),
-            "scanner": texts([file.scanner for file in files]),
+            "scanner": texts([file.header.scanner or "" for file in files]),
             "modality": texts([file.header.modality for file in files]),
             "body_part": texts([file.header.body_part or "" for file in files]),
         },

@@ -33,7 +33,6 @@ class DicomFile:
         study: Study Instance UID, or empty.
         sex: M, F, O, or empty.
         age: in years, by Patient's Age, else by the dates of birth and study; NaN where unknown.
-        scanner: manufacturer and model, or empty.
     """
 
     path: Path
@@ -43,7 +42,6 @@ class DicomFile:
     study: str
     sex: str
     age: float
-    scanner: str
 
     @property
     def patient(self) -> str:
@@ -79,7 +77,6 @@ def read_file(path: Path) -> DicomFile:
     except READ_ERRORS as fault:
         raise NoImageError(f"damaged ({explain(fault)})") from fault
     patient_id = clean_text(ds, "PatientID") or ""
-    made_by = (clean_text(ds, "Manufacturer"), clean_text(ds, "ManufacturerModelName"))
     return DicomFile(
         path=path,
         header=header,
@@ -88,7 +85,6 @@ def read_file(path: Path) -> DicomFile:
         study=clean_text(ds, "StudyInstanceUID") or "",
         sex=_sex(ds),
         age=_age(ds),
-        scanner=" ".join(filter(None, made_by)),
     )
 
 

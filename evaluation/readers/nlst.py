@@ -80,7 +80,7 @@ def read(
         attributes={
             "sex": texts([sexes[row] for row in rows]),
             "age_band": age_bands(ages),
-            "scanner": texts([one.scanner for one in series]),
+            "scanner": texts([one.header.scanner or "" for one in series]),
         },
         numbers={"weight": numbers(numbers_of("weight")), "age": numbers(ages)},
         studies=tuple(one.study for one in series),

@@ -59,6 +59,7 @@ def test_late_images_are_worked_though_the_first_files_are_gone(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)  # a minute and a half by itself; five beside a busy machine's other work
 def test_a_study_of_5000_slices_is_worked_by_its_middle(node: WorkedNode) -> None:
     _slices(node, *range(5000))
     node.work()

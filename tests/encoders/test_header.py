@@ -25,6 +25,8 @@ def slice_object() -> Dataset:
         AcquisitionNumber=3,
         TriggerTime=412.5,
         ComplexImageComponent="MAGNITUDE",
+        Manufacturer="Acme ",
+        ManufacturerModelName="CT 9000",
     )
 
 
@@ -37,6 +39,16 @@ def test_what_choosing_needs_is_kept() -> None:
     assert found.image_type == ("ORIGINAL", "PRIMARY", "M")
     assert (found.echo_time, found.acquisition_number, found.trigger_time) == (80.0, 3, 412.5)
     assert found.complex_image_component == "MAGNITUDE"
+    assert found.scanner == "Acme CT 9000"
+
+
+@pytest.mark.parametrize(
+    ("told", "scanner"),
+    [({}, None), ({"Manufacturer": ""}, None), ({"ManufacturerModelName": "CT 9000"}, "CT 9000")],
+)
+def test_a_scanner_of_which_less_is_told(told: dict[str, str], scanner: str | None) -> None:
+    ds = image_object(gray(1), **told)
+    assert ImageHeader.from_dataset(ds).scanner == scanner
 
 
 def enhanced() -> Dataset:

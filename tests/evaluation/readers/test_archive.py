@@ -1,6 +1,6 @@
 """The site's own archive as a collection: images, vectors, patients, and whose word counts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from storage.labels import LabelLine
 from tests.storage.made import NODE, received, reference, row_of, space, unit
 
 SPACE = space(3)
+MADE_BY = {"scanner": "Acme CR 7"}
 
 
 def _add(
@@ -30,10 +31,14 @@ def _add(
     patient: str = "P1",
     issuer: str = "",
     age: int | None = 50,
+    header: Mapping[str, str] | None = None,
 ) -> None:
     """A study with a vector for each image; they point along the first, second ... axis."""
     arrived = replace(
-        received(uid, f"{uid}.1.1", patient=patient, issuer=issuer), age=age, calling_ae="CR7"
+        received(uid, f"{uid}.1.1", patient=patient, issuer=issuer),
+        age=age,
+        calling_ae="CR7",
+        header=header,
     )
     studies.record(connection, arrived, received_by=NODE)
     spaces.use(connection, SPACE)
@@ -56,7 +61,7 @@ def archive(engine: Engine) -> Engine:
         _add(connection, "1.2", [first, second, _image("1.2.2.1", "1.2.2", modality="CT")])
         frames = [_image("1.3.1.1", "1.3.1", frame_number=number) for number in (3, 7)]
         _add(connection, "1.3", frames, issuer="HOSPITAL", age=None)
-        _add(connection, "1.4", [_image("1.4.1.1", "1.4.1")], patient="", age=81)
+        _add(connection, "1.4", [_image("1.4.1.1", "1.4.1")], patient="", age=81, header=MADE_BY)
     return engine
 
 
@@ -89,6 +94,8 @@ def test_attributes_are_told_as_far_as_they_are_kept(archive: Engine) -> None:
         "sex": ["F"] * 6,
         # of 1.2 only the first instance was recorded
         "source": ["CR7", "", "", "CR7", "CR7", "CR7"],
+        # 1.2 and 1.3 came before it was kept
+        "scanner": ["", "", "", "", "", "Acme CR 7"],
         "age_band": ["40-59", "40-59", "40-59", "", "", "80+"],
     }
     np.testing.assert_array_equal(collection.numbers["age"], [50, 50, 50, np.nan, np.nan, 81])
