@@ -11,7 +11,8 @@ import numpy as np
 
 from evaluation.collection import SHOWN, Codes, CollectionError, Positions
 from evaluation.evaluating import System
-from evaluation.figures import DRAWS, FOLLOWING, Figure, Scores, figure, scored, together
+from evaluation.figures import DRAWS, Figure, Scores, figure, scored, together
+from evaluation.followed import followed
 from evaluation.measures import answers, measure
 from evaluation.nearest import Neighbourhood
 from evaluation.relevance import same
@@ -133,12 +134,12 @@ def ablation(
     """
     design = design or Design()
     enough, left_out = classes_enough(pool, design)
-    depth = max(measure(name).k for name in design.measures) + FOLLOWING
+    depth = max(measure(name).k for name in design.measures)
     parts: dict[tuple[int, str], list[Scores]] = {}
     total = len(design.seeds) * len(design.sizes)
     for at, (size, queries, index) in enumerate(_drawn(pool, design, enough), start=1):
         space = Neighbourhood(system.vectors, system.metric, queries, index)
-        run = space.nearest(depth, apart=pool.apart)
+        run = followed(space, depth, pool.patients, apart=pool.apart)
         given = answers(run, same(pool.classes, "of the same class"), index, apart=pool.apart)
         for name in design.measures:
             one = scored(measure(name), given, pool.patients, pool.classes, pool.class_names)
