@@ -20,8 +20,8 @@ from encoders.descriptor_resize import resize
 from evaluation import collection as columns
 from evaluation.collection import POSITIVE
 from evaluation.evaluating import System, judge
-from evaluation.figures import Scores
 from evaluation.readers import manifest
+from evaluation.scores import Scores
 from evaluation.tasks import THE_LABEL, Rules, one_class
 
 Pixels = NDArray[np.float32]

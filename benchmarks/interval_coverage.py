@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.machine import as_list, provenance
-from evaluation.figures import FOLLOWING, NOTHING, Figure, figure, scored
+from evaluation.figures import Figure, figure
 from evaluation.measures import answers, measure
 from evaluation.nearest import Neighbourhood
 from evaluation.relevance import same
+from evaluation.scores import FOLLOWING, NOTHING, scored
 
 DIMENSION, CLASSES = 16, 3
 MEASURES = ("p@1", "p@10", "ap.hits@10", "rr@10")

@@ -7,8 +7,9 @@ import numpy as np
 from scipy.stats import ttest_rel
 
 from evaluation.collection import Codes, codes_of
-from evaluation.figures import INTERVAL, Scores, resampled
+from evaluation.figures import INTERVAL, resampled
 from evaluation.relevance import Values
+from evaluation.scores import Scores
 
 FLIPS = 10_000
 LOT = 100

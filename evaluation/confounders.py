@@ -15,19 +15,12 @@ from typing import Literal
 import numpy as np
 
 from evaluation.collection import Codes, Collection, known_codes
-from evaluation.figures import (
-    INTERVAL,
-    Figure,
-    Scores,
-    figure,
-    resampled,
-    scored,
-    together,
-)
+from evaluation.figures import INTERVAL, Figure, figure, resampled
 from evaluation.followed import followed
 from evaluation.measures import Measure, answers, measure
 from evaluation.nearest import Neighbourhood, Run
 from evaluation.relevance import Values, same
+from evaluation.scores import Scores, scored, together
 from evaluation.tasks import Part, Task
 
 Verdict = Literal["explains it", "explains part", "no sign", "cannot be told", "nothing to explain"]

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from evaluation.collection import Codes, Collection, CollectionError, Positions
 from evaluation.confounders import Confounder, Judged, confounders
-from evaluation.figures import Figure, Scores, figure, scored, together
+from evaluation.figures import Figure, figure
 from evaluation.followed import followed
 from evaluation.measures import answers
 from evaluation.nearest import Neighbourhood, Run, Vectors
+from evaluation.scores import Scores, scored, together
 from evaluation.tasks import Part, Rules, Task
 from storage.vectors.metric import Metric
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from evaluation.collection import Codes
-from evaluation.figures import FOLLOWING
 from evaluation.nearest import NOBODY, Neighbourhood, Run
+from evaluation.scores import FOLLOWING
 
 DEEPER = 4
 MOST = 96

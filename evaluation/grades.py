@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.collection import Codes, Collection, Positions
-from evaluation.figures import Scores
 from evaluation.measures import answers, measure
 from evaluation.nearest import Run
 from evaluation.readers.fault import ReaderError
 from evaluation.readers.table import Table, read_table
 from evaluation.relevance import Qrels, Values
+from evaluation.scores import Scores
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ import numpy as np
 
 from evaluation.collection import SHOWN, Codes, CollectionError, Positions
 from evaluation.evaluating import System
-from evaluation.figures import DRAWS, Figure, Scores, figure, scored, together
+from evaluation.figures import DRAWS, Figure, figure
 from evaluation.followed import followed
 from evaluation.measures import answers, measure
 from evaluation.nearest import Neighbourhood
 from evaluation.relevance import same
+from evaluation.scores import Scores, scored, together
 from evaluation.systems.embedding import Progress, quiet
 
 SIZES = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 3000)

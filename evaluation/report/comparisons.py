@@ -6,8 +6,8 @@ from itertools import combinations
 
 from evaluation.comparison import compared, holm
 from evaluation.evaluating import Judgement
-from evaluation.figures import Scores, together
 from evaluation.report.document import Comparison
+from evaluation.scores import Scores, together
 from evaluation.tasks import Task
 
 

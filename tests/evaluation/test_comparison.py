@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from evaluation.comparison import ComparisonError, compared, holm, randomised
-from evaluation.figures import Scores
 from evaluation.measures import measure
+from evaluation.scores import Scores
 
 NAN = math.nan
 

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 
 from evaluation.collection import Collection
 from evaluation.evaluating import System, judge
-from evaluation.figures import Scores
 from evaluation.relevance import Values
+from evaluation.scores import Scores
 from evaluation.tasks import Rules, one_class
 from storage.vectors.metric import Metric
 

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from evaluation.figures import Mean, Scores, figure, resampled, together
+from evaluation.figures import Mean, figure, resampled
 from evaluation.measures import measure
+from evaluation.scores import Scores, together
 
 NAN = math.nan
 

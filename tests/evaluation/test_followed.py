@@ -5,9 +5,9 @@ import pytest
 
 from evaluation.collection import Collection
 from evaluation.evaluating import System, judge
-from evaluation.figures import FOLLOWING
 from evaluation.followed import MOST, followed
 from evaluation.nearest import NOBODY, Neighbourhood
+from evaluation.scores import FOLLOWING
 from evaluation.tasks import Rules, one_class
 from storage.vectors.metric import Metric
 
