@@ -135,11 +135,15 @@ def wait_until_sent(orthanc: Orthanc, studies: Sequence[str], timeout_s: float =
 
 
 def wait_until_idle(orthanc: Orthanc) -> None:
-    """Waits until all studies are stable, and the plug-in has looked at each."""
+    """Waits until all studies are stable, and the plug-in has nothing left to do.
+
+    It is told of a stable study a moment after Orthanc calls it so: whoever waits for a study to be
+    sent waits for that first.
+    """
 
     def idle() -> bool:
-        forwarding = status(orthanc)["forwarding"]
         stable = all(study["IsStable"] for study in orthanc.get("/studies?expand"))
+        forwarding = status(orthanc)["forwarding"]  # afterwards: of a study that became stable
         left = [forwarding[state] for state in ("waiting", "sending", "failed")]
         return stable and not any(left)
 

@@ -57,6 +57,7 @@ def test_a_restart_sends_what_is_missing_and_nothing_twice(
     uid = new_uid()
     with node_scp(scp_port) as node:
         before = put(installed.orthanc, image(uid), image(uid))
+        wait_until_sent(installed.orthanc, [before])
         wait_until_idle(installed.orthanc)
         node.may_answer.clear()
         under_way = put(installed.orthanc, image(new_uid()))
