@@ -1,6 +1,6 @@
 """The main path of an evaluation: a system is asked, its answers are judged, figures come of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,6 +47,11 @@ class Row:
     part: str
     group: str
     figure: Figure
+
+
+def of_the_whole(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Those over all queries, of no class or stratum alone."""
+    return tuple(row for row in rows if not row.group)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from evaluation.ablation.asked import Ablated
 from evaluation.confounders import Confounder
-from evaluation.evaluating import Judgement, Row
+from evaluation.evaluating import Judgement, Row, of_the_whole
 from evaluation.figures import Figure
 from evaluation.probing.asked import Probed
 from evaluation.shadow import Shadow
@@ -23,7 +23,7 @@ def table(task: Task, judgements: Sequence[Judgement]) -> Iterator[str]:
     yield _head([judgement.system for judgement in judgements])
     for rows in zip(*(judgement.rows for judgement in judgements), strict=True):
         yield _line(_name(rows[0]), [row.figure for row in rows])
-    counts = [row for row in judgements[0].rows if not row.group][:1]
+    counts = of_the_whole(judgements[0].rows)[:1]
     for row in counts:
         figure = row.figure
         undefined = f", {figure.undefined} without a value" if figure.undefined else ""
@@ -76,7 +76,7 @@ def probed(found: Sequence[Probed]) -> Iterator[str]:
             f"{first.validation} in validation, {first.test} in test"
         )
         yield _head([one.probe.system for one in some])
-        columns = [[row for row in one.probe.rows if not row.group] for one in some]
+        columns = [of_the_whole(one.probe.rows) for one in some]
         for rows in zip(*columns, strict=True):
             yield _line(_of_decisions(rows[0].figure), [row.figure for row in rows])
         for one in some:

@@ -22,11 +22,9 @@ from evaluation.probing.splits import with_splits
 from evaluation.report.compose import Evaluated, compose
 from evaluation.report.document import Document
 from evaluation.report.provenance import provenance
-from evaluation.report.writing import write
+from evaluation.report.writing import REPORT, write
 from evaluation.shadow import Shadow, shadow
 from evaluation.tasks import Rules, Task
-
-REPORT = "report.json"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from evaluation import tasks
 from evaluation.collection import Collection, Positions
-from evaluation.evaluating import System, judge
+from evaluation.evaluating import System, judge, of_the_whole
 from evaluation.label_sets import consolidated
 from evaluation.papers.declared import declared
 from evaluation.papers.named_table import Line, Outcome, Terms, lines_of
@@ -40,7 +40,7 @@ def _map5(collection: Collection, systems: Sequence[System], terms: Terms) -> Ou
         task = class_task(finding, classes, MEASURES, members)
         for at, system in enumerate(systems, start=1):
             found = judge(system, task, collection, terms.rules())
-            lines += lines_of(system.name, finding, (row for row in found.rows if not row.group))
+            lines += lines_of(system.name, finding, of_the_whole(found.rows))
             terms.progress(at, len(systems))
     return Outcome(tuple(lines), tuple(told))
 

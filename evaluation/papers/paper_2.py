@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from evaluation.ablation.asked import pool_of
 from evaluation.ablation.curves import Ablation, ablation
 from evaluation.collection import Collection
-from evaluation.evaluating import System, judge
+from evaluation.evaluating import System, judge, of_the_whole
 from evaluation.papers.declared import declared
 from evaluation.papers.named_table import Line, Outcome, Terms, lines_of
 from evaluation.papers.selection import Classes, class_task, single_label
@@ -26,7 +26,7 @@ def _retrieval(collection: Collection, systems: Sequence[System], terms: Terms) 
     lines: list[Line] = []
     for at, system in enumerate(systems, start=1):
         found = judge(system, task, collection, terms.rules(ask, ("train",)))
-        lines += lines_of(system.name, "", (row for row in found.rows if not row.group))
+        lines += lines_of(system.name, "", of_the_whole(found.rows))
         terms.progress(at, len(systems))
     told = f"{how}: {' and '.join(ask)} ask, train answers"
     return Outcome(tuple(lines), (classes.told, told, *_without_answer(collection, classes)))
@@ -63,7 +63,7 @@ def _probes(collection: Collection, systems: Sequence[System], terms: Terms) -> 
         given = (system, targets, parts, patients, ways, terms.progress)
         by_neighbours, linear = knn_probe(*given, apart=apart), linear_probe(*given)
         for setting, found in (("kNN", by_neighbours), ("linear", linear)):
-            lines += lines_of(system.name, setting, (row for row in found.rows if not row.group))
+            lines += lines_of(system.name, setting, of_the_whole(found.rows))
             told.append(f"{system.name}, {found.says}")
             left_out = found.left_out
     told += [f"{name} is left out of class means: {why}" for name, why in left_out]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluation.evaluating import Row
+from evaluation.evaluating import of_the_whole
 from evaluation.figures import Figure
 from evaluation.probing.asked import Kind, Probed
 from evaluation.report.rows import Block, GroupBlock, blocks_of
@@ -53,15 +53,11 @@ def probe_tables(found: Sequence[Probed]) -> Iterator[ProbeTable]:
             first.training,
             first.validation,
             first.test,
-            tuple(blocks_of([(one.probe.system, _whole(one)) for one in some])),
+            tuple(blocks_of([(one.probe.system, of_the_whole(one.probe.rows)) for one in some])),
             _classes(some),
             tuple((one.probe.system, one.probe.says) for one in some),
             first.probe.left_out,
         )
-
-
-def _whole(one: Probed) -> list[Row]:
-    return [row for row in one.probe.rows if not row.group]
 
 
 def _classes(some: Sequence[Probed]) -> tuple[GroupBlock, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from evaluation.confounders import Confounder
-from evaluation.evaluating import Judgement, Row
+from evaluation.evaluating import Judgement, Row, of_the_whole
 from evaluation.figures import Figure
 from evaluation.report.document import Document
 from evaluation.tasks import Task
@@ -42,11 +42,6 @@ class GroupBlock:
     lines: tuple[tuple[str, Figure], ...]
 
 
-def whole_rows(judgement: Judgement) -> tuple[Row, ...]:
-    """Those over all queries."""
-    return tuple(row for row in judgement.rows if not row.group)
-
-
 def class_rows(judgement: Judgement, task: Task, measure: str) -> Iterator[tuple[str, Figure]]:
     """Yield each class with its figure; a measure that was told twice is told once."""
     rows = (row for row in _head(judgement, task) if row.group and row.figure.measure == measure)
@@ -61,13 +56,15 @@ def kept_apart_rows(judgement: Judgement, task: Task) -> tuple[Row, ...]:
 
 def headline(judgement: Judgement, task: Task) -> Figure:
     """The one figure that a verdict is about: the headline measure over queries."""
-    rows = (row.figure for row in whole_rows(judgement) if row.figure.measure == task.headline)
+    rows = (
+        row.figure for row in of_the_whole(judgement.rows) if row.figure.measure == task.headline
+    )
     return next(rows)
 
 
 def blocks(document: Document, task: Task) -> Iterator[Block]:
     """Yield the main table of a task, in the order in which it was measured."""
-    yield from blocks_of([(one.system, whole_rows(one)) for one in document.of_task(task)])
+    yield from blocks_of([(one.system, of_the_whole(one.rows)) for one in document.of_task(task)])
 
 
 def blocks_of(rows: Sequence[tuple[str, Sequence[Row]]]) -> Iterator[Block]:

@@ -10,12 +10,12 @@ from typing import Any
 
 from evaluation.ablation.asked import Ablated
 from evaluation.collection import Collection
-from evaluation.evaluating import Judgement
+from evaluation.evaluating import Judgement, of_the_whole
 from evaluation.figures import Figure
 from evaluation.nearest import NOBODY
 from evaluation.report.answered import answered
 from evaluation.report.document import Document
-from evaluation.report.rows import class_measures, class_rows, kept_apart_rows, whole_rows
+from evaluation.report.rows import class_measures, class_rows, kept_apart_rows
 from evaluation.shadow import Abstention, Drift
 
 DEPTH = 10
@@ -31,7 +31,7 @@ def figures(document: Document) -> Iterator[str]:
     rows = (
         (one.system, one.task, row.part, row.group, *_figure(row.figure))
         for one in document.judgements
-        for row in (*whole_rows(one), *kept_apart_rows(one, document.task(one.task)))
+        for row in (*of_the_whole(one.rows), *kept_apart_rows(one, document.task(one.task)))
     )
     return _lines(("system", "task", "part", "group", *FIGURE), rows)
 

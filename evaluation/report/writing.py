@@ -10,6 +10,7 @@ from evaluation.report.as_json import as_json
 from evaluation.report.document import Document
 from evaluation.report.page import page
 
+REPORT = "report.json"
 OPTIONAL = frozenset({"probes.csv", "ablations.csv", "abstentions.csv", "drifts.csv"})
 """Tables that a report has only where they were asked for."""
 
@@ -31,7 +32,7 @@ def write(document: Document, collection: Collection, folder: Path) -> list[Path
 
 
 def _files(document: Document, collection: Collection) -> Iterator[tuple[str, Iterable[str]]]:
-    yield "report.json", (as_json(document),)
+    yield REPORT, (as_json(document),)
     yield "figures.csv", tables.figures(document)
     yield "classes.csv", tables.classes(document)
     yield "confounders.csv", tables.confounders(document)

@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -252,6 +252,16 @@ def raw_peer(port: int) -> Iterator[RawPeer]:
     with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield RawPeer(connection)
+
+
+def answer_to_request(port: int, **request: Any) -> Pdu | None:
+    """What comes for an A-ASSOCIATE-RQ, made by ``associate_rq``; the connection ends there.
+
+    By bytes: pynetdicom takes a rejection for an abort where its own thread comes too late.
+    """
+    with raw_peer(port) as peer:
+        peer.send(associate_rq(**request))
+        return peer.read()
 
 
 @contextmanager

@@ -12,10 +12,10 @@ from tests.dicom_node.raw_peer import (
     ASSOCIATE_RJ,
     OFFERS,
     Pdu,
+    answer_to_request,
     answers_echo,
     associate_rq,
     associated,
-    raw_peer,
     store,
 )
 from tests.dicom_node.receiving import Node, instance, receiving
@@ -71,10 +71,7 @@ def test_a_spool_that_is_gone_is_a_reason(tmp_path: Path) -> None:
 
 def _refused(node: Node) -> bool:
     """Whether a new association for storage is refused for now."""
-    with raw_peer(node.port) as peer:
-        peer.send(associate_rq())
-        answer = peer.read()
-    return answer == CONGESTED
+    return answer_to_request(node.port) == CONGESTED
 
 
 def _goes_through(node: Node, begin: Callable[[], None], end: Callable[[], None]) -> None:

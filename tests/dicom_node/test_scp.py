@@ -41,7 +41,7 @@ from tests.dicom_node.doors import (
     store,
 )
 from tests.dicom_node.objects import INSTANCE, STUDY, encoded, radiograph, write_file, written
-from tests.dicom_node.raw_peer import ASSOCIATE_RJ, Pdu, associate_rq, raw_peer
+from tests.dicom_node.raw_peer import ASSOCIATE_RJ, Pdu, answer_to_request
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("send_bytes_as_they_are")
@@ -63,16 +63,6 @@ NOT_RECOGNIZED = Pdu(ASSOCIATE_RJ, b"\0\x01\x01\x03")
 """Rejected-permanent by the service user, calling AE title not recognized (PS3.8 table 9-21)."""
 LOCAL_LIMIT_EXCEEDED = Pdu(ASSOCIATE_RJ, b"\0\x02\x03\x02")
 """Rejected-transient by the presentation layer, local limit exceeded."""
-
-
-def _answer(door: Door, calling: bytes) -> Pdu | None:
-    """What the node says to a request for an association.
-
-    By bytes: pynetdicom takes a rejection for an abort where its own thread comes too late.
-    """
-    with raw_peer(door.port) as peer:
-        peer.send(associate_rq(calling=calling))
-        return peer.read()
 
 
 def _state(engine: Engine, study: str = STUDY) -> str | None:
@@ -231,13 +221,13 @@ def test_only_listed_peers_are_let_in(
     with open_door(free_port, intake, spool, listed, listed_peers_only=True) as door:
         with association(door) as opened:
             assert opened.is_established
-        assert _answer(door, b"STRANGER") == NOT_RECOGNIZED
+        assert answer_to_request(door.port, calling=b"STRANGER") == NOT_RECOGNIZED
         wait_until(lambda: "'STRANGER'" in caplog.text, "the refusal to be logged")
 
 
 def test_too_many_associations_are_refused(free_port: int, intake: Intake, spool: Spool) -> None:
     with open_door(free_port, intake, spool, max_associations=1) as door, association(door):
-        assert _answer(door, CALLER.encode()) == LOCAL_LIMIT_EXCEEDED
+        assert answer_to_request(door.port, calling=CALLER.encode()) == LOCAL_LIMIT_EXCEEDED
 
 
 def test_a_taken_port_names_the_address(free_port: int, intake: Intake, spool: Spool) -> None:
