@@ -25,6 +25,7 @@ VERBS = {
     "labels": ("labels",),
     "others": ("conformance",),
     "evaluation": ("evaluate",),
+    "training": ("train",),
 }
 """The verbs that each module of ``dicom_node.verbs`` tells the parser of."""
 TALKING = frozenset({"serve", "demo"})

@@ -15,6 +15,7 @@ from dicom_node.settings_file import SettingsError
 from dicom_node.tls import TlsError
 from encoders.encoder import EncoderError
 from encoders.image import PixelError
+from encoders.training.fault import TrainingError
 from evaluation.collection import CollectionError
 from evaluation.measures import MeasureError
 from evaluation.nearest import VectorsError
@@ -40,6 +41,7 @@ KNOWN_FAULTS = (
     PortTakenError,
     TlsError,
     TokenError,
+    TrainingError,
     EncoderError,
     LabelError,
     MeasureError,

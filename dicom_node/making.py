@@ -6,10 +6,12 @@ from pathlib import Path
 
 from dicom_node.settings import Settings
 from encoders.checked import CheckedEncoder
+from encoders.declaration import Declaration
 from encoders.encoder import EncoderError, EncoderOptions
 from encoders.fetched import kept_path, sha256_of
+from encoders.folders.naming import absolute
 from encoders.lock import read_lock
-from encoders.registry import create
+from encoders.registry import create, find
 from encoders.space import Space
 from storage.answer import SpaceSummary
 from storage.spaces import Maker
@@ -23,7 +25,7 @@ def maker_of(settings: Settings) -> Maker:
     """How the encoder is made that a new archive starts with."""
     asked = settings.encoder
     weights = None if asked.weights is None else str(asked.weights.absolute())
-    return Maker(asked.name, weights, asked.precision)
+    return Maker(absolute(asked.name), weights, asked.precision)
 
 
 def encoder_options(settings: Settings, maker: Maker | None = None) -> EncoderOptions:
@@ -87,6 +89,17 @@ def _kept_weights(settings: Settings, maker: Maker, space: SpaceSummary) -> Path
     if not is_whole:
         log.error("weights file %s is not what was fetched for space %s", path, space.id)
     return path if is_whole else None
+
+
+def declaration_of(space: SpaceSummary, maker: Maker) -> Declaration:
+    """What the encoder of a space declares of itself.
+
+    An encoder folder is found by its path, which the maker has: its space has its name only.
+
+    Raises:
+        EncoderError: this version does not know it, or its folder is gone.
+    """
+    return find(maker.name or space.encoder)
 
 
 def summary_of(space: Space) -> SpaceSummary:

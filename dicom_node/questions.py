@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from dicom_node import answering, asking
-from dicom_node.making import differences, image_key, make_again, summary_of
+from dicom_node.making import declaration_of, differences, image_key, make_again, summary_of
 from dicom_node.reading import frame_number, reference_of
 from dicom_node.received import MALFORMED, UnreadableError, study_facts
 from dicom_node.settings import Settings
@@ -19,7 +19,6 @@ from encoders.elements import explain
 from encoders.header import HeaderError, ImageHeader
 from encoders.image import GrayscaleImage, PixelError
 from encoders.pixel_reader import PixelReader
-from encoders.registry import find
 from storage import search, spaces, studies
 from storage.answer import Answer, SpaceSummary, StudyRecord
 from storage.search import QueryImage, QueryStudy, Question, Wish
@@ -128,7 +127,9 @@ def _embedded(engine: Engine, settings: Settings, files: Sequence[str]) -> _Outs
 
 def _read_image(path: Path, chosen: ChosenImage, known: KnownSpace | None) -> GrayscaleImage:
     """The image as the encoder of a space sees it; a fault of its own is told in any case."""
-    ct_window = None if known is None else find(known.summary.encoder).ct_window
+    ct_window = None
+    if known is not None:
+        ct_window = declaration_of(known.summary, known.maker).ct_window
     try:
         with PixelReader() as reader:
             image = reader.read(path, chosen.frame, ct_window=ct_window)

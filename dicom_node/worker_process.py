@@ -24,7 +24,7 @@ from dicom_node.child_process import Tether, die_with_parent
 from dicom_node.identity import device_uid
 from dicom_node.kept_images import KeptImages
 from dicom_node.logs import configure_logging
-from dicom_node.making import summary_of
+from dicom_node.making import declaration_of, summary_of
 from dicom_node.network_faults import NetworkLostError
 from dicom_node.origins import Origins
 from dicom_node.precedence import step_back
@@ -36,10 +36,10 @@ from dicom_node.worker import Worker
 from dicom_node.worker_loop import SpaceChangedError, WorkerLoop
 from encoders.checked import CheckedEncoder
 from encoders.encoder import EncoderError
-from encoders.registry import find
 from storage import spaces
 from storage.database import connect
 from storage.outages import OUTAGES
+from storage.spaces import Maker
 from storage.vectors.gpu import NoGpuError
 
 log = logging.getLogger(__name__)
@@ -185,7 +185,7 @@ def start_worker(
         encoder=encoder,
         space=space,
         index=index,
-        origins=Origins(find(space.encoder)),
+        origins=Origins(declaration_of(space, Maker() if known is None else known.maker)),
         kept=KeptImages(
             settings.kept_images_folder, most_bytes=int(settings.encoder.kept_images_gb * 1e9)
         ),

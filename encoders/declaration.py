@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from encoders.preprocessing import Preprocessing
@@ -33,6 +34,19 @@ class OwnFile:
     """
 
     remedy: str = "a safetensors file of yours with the network's names"
+
+
+@dataclass(frozen=True)
+class InFolder:
+    """Weights beside the declaration that was read of a folder.
+
+    Attributes:
+        path: of the file.
+        sha256: of its bytes, as the declaration has it.
+    """
+
+    path: Path
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -82,7 +96,7 @@ class Declaration:
     dimension: int
     licence: str
     config: Mapping[str, Any] = field(default_factory=dict)
-    source: Hub | OwnFile | None = None
+    source: Hub | OwnFile | InFolder | None = None
     preprocessing: Preprocessing | None = None
     pooling: str = "none"
     modalities: tuple[str, ...] = ()

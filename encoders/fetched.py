@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from encoders.declaration import Declaration, Hub, OwnFile
+from encoders.declaration import Declaration, Hub, InFolder, OwnFile
 from encoders.encoder import EncoderError, EncoderOptions
 from encoders.lock import Locked, lock_path, locked_path, read_lock
 
@@ -73,15 +73,24 @@ def lack_of_weights(declaration: Declaration, options: EncoderOptions) -> str | 
     source = declaration.source
     if source is None:
         return None
+    if isinstance(source, InFolder):
+        return _lack_in_folder(source, options)
     if options.weights is not None:
-        if options.weights.is_file():
-            return None
-        return f"weights file {options.weights} (put it there or correct the path)"
+        here = options.weights.is_file()
+        return (
+            None if here else f"weights file {options.weights} (put it there or correct the path)"
+        )
     if isinstance(source, OwnFile):
         return f"weights (set the path of {source.remedy})"
     if is_pickle(source) and not options.allow_pickle:
         return _lack_of_fetched(declaration, source, options, "; set encoder.allow_pickle = true")
     return _lack_of_fetched(declaration, source, options, "")
+
+
+def _lack_in_folder(source: InFolder, options: EncoderOptions) -> str | None:
+    if options.weights is not None:
+        return f"nothing, but {options.weights} is no weights of it (remove encoder.weights)"
+    return None if source.path.is_file() else f"weights file {source.path} (copy the whole folder)"
 
 
 def is_pickle(source: Hub) -> bool:
@@ -134,6 +143,8 @@ def located(declaration: Declaration, options: EncoderOptions) -> WeightsFile:
     lack = lack_of_weights(declaration, options)
     if lack is not None:
         raise EncoderError(f"encoder {declaration.name} lacks {lack}")
+    if isinstance(declaration.source, InFolder):
+        return _in_folder(declaration.source)
     if options.weights is not None:
         digest, stamp = _digest(options.weights)
         return WeightsFile(options.weights, digest, options.allow_pickle, stamp)
@@ -148,6 +159,16 @@ def located(declaration: Declaration, options: EncoderOptions) -> WeightsFile:
             f"(likeness encoders fetch {declaration.name} mends it)"
         )
     return WeightsFile(path, digest, options.allow_pickle, stamp)
+
+
+def _in_folder(source: InFolder) -> WeightsFile:
+    digest, stamp = _digest(source.path)
+    if digest != source.sha256:
+        raise EncoderError(
+            f"weights file {source.path} is not the one that its folder's declaration tells of: "
+            "its SHA-256 differs; copy the whole folder again"
+        )
+    return WeightsFile(source.path, digest, stamp=stamp)
 
 
 def kept_path(name: str, folder: Path, sha256: str) -> Path | None:

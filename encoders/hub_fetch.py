@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from encoders.declaration import Declaration, Hub
+from encoders.declaration import Declaration, Hub, OwnFile
 from encoders.encoder import EncoderError
 from encoders.fetched import difference, locked_of, sha256_of
 from encoders.hub_download import bring
@@ -90,8 +90,8 @@ def published_source(declaration: Declaration) -> Hub:
     """
     if isinstance(declaration.source, Hub):
         return declaration.source
-    if declaration.source is None:
-        raise EncoderError(f"{declaration.name} needs no weights")
+    if not isinstance(declaration.source, OwnFile):
+        raise EncoderError(f"{declaration.name} needs no weights from elsewhere")
     raise EncoderError(
         f"the weights of {declaration.name} are your own: give `likeness encoders add "
         f"{declaration.name} --weights PATH` {declaration.source.remedy}"

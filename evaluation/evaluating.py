@@ -26,12 +26,14 @@ class System:
         vectors: one for each image of the collection.
         metric: by which they are compared.
         space: the id of the vector space, where there is one.
+        asking: of each image when it asks, where that is another vector than it answers by.
     """
 
     name: str
     vectors: Vectors
     metric: Metric = Metric.COSINE
     space: str = ""
+    asking: Vectors | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def judge(
         lacking = "ask" if not len(queries) else "answer"
         raise CollectionError(f"{task.name}: no image of these splits may {lacking}")
     asked = _Asked(
-        Neighbourhood(system.vectors, system.metric, queries, index),
+        Neighbourhood(system.vectors, system.metric, queries, index, system.asking),
         task,
         collection,
         rules,

@@ -64,6 +64,8 @@ class Neighbourhood:
         metric: by which they are compared.
         queries: the images that ask.
         index: the images that may answer, in ascending order; all where None.
+        asking: vectors of the images as they ask, in the collection's order, where they are others
+            than those that answer; None where they are the same.
 
     Raises:
         VectorsError: a vector is not finite, or has no direction; or there are none.
@@ -75,9 +77,11 @@ class Neighbourhood:
         metric: Metric = Metric.COSINE,
         queries: Positions | None = None,
         index: Positions | None = None,
+        asking: Vectors | None = None,
     ) -> None:
         self.metric = metric
         self._vectors = checked(vectors, metric)
+        self._asking = self._vectors if asking is None else checked(asking, metric)
         everyone = np.arange(len(vectors), dtype=np.int64)
         self.queries = everyone if queries is None else queries
         self.index = everyone if index is None else index
@@ -118,7 +122,7 @@ class Neighbourhood:
 
     def _deep_lists(self, depth: int) -> tuple[Positions, NDArray[np.float32]]:
         """Each query's candidates and scores, best first: shape (queries, depth)."""
-        asking, answering = self._vectors[self.queries], self._vectors[self.index]
+        asking, answering = self._asking[self.queries], self._vectors[self.index]
         if self.metric is Metric.HAMMING:
             found = np.empty((len(asking), depth), np.int64)
             scores = np.empty((len(asking), depth), np.float32)
@@ -221,7 +225,7 @@ class Neighbourhood:
 
     def _rough(self, queries: Positions, index: Positions) -> NDArray[np.float64]:
         """Scores of single precision, shape (queries, images); the greater, the nearer."""
-        asking, answering = self._vectors[queries], self._vectors[index]
+        asking, answering = self._asking[queries], self._vectors[index]
         if self.metric is Metric.HAMMING:
             return np.asarray(-_bits_apart(asking, answering), np.float64)
         products = (asking @ answering.T).astype(np.float64)
@@ -233,7 +237,7 @@ class Neighbourhood:
 
     def _measured(self, queries: Positions, others: Positions) -> NDArray[np.float64]:
         """Scores of double precision of each query's own others, shape (queries, others)."""
-        asking, answering = self._vectors[queries], self._vectors[others]
+        asking, answering = self._asking[queries], self._vectors[others]
         if self.metric is Metric.HAMMING:
             apart = np.bitwise_count(asking[:, None] ^ answering)
             return np.asarray(-apart.sum(axis=2, dtype=np.float64))

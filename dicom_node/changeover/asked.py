@@ -12,6 +12,7 @@ from dicom_node.making import differences, make_again, make_encoder, maker_of, s
 from dicom_node.settings import Settings
 from dicom_node.store_index import forget_store
 from encoders.declaration import OwnFile
+from encoders.folders.naming import absolute
 from encoders.registry import find
 from storage import changeover, spaces
 from storage.answer import SpaceSummary
@@ -94,7 +95,7 @@ def _write_down(engine: Engine, space: SpaceSummary, maker: Maker, *, switch: bo
 def _maker(
     settings: Settings, known: Sequence[KnownSpace], name: str, weights: Path | None
 ) -> Maker:
-    asked = maker_of(settings)
+    asked, name = maker_of(settings), absolute(name)
     if weights is not None:
         if not weights.is_file():
             raise ChangeoverError(f"weights file {weights} is not there; correct the path")

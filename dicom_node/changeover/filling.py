@@ -23,14 +23,13 @@ from dicom_node.changeover.originals import LONGEST_PICTURE_SIDE, Originals
 from dicom_node.changeover.progress import ChangeoverProgress, Reasons
 from dicom_node.changeover.sources import Found, LackingError, Sources, WindowRules
 from dicom_node.faults import fault_of, together
-from dicom_node.making import differences, image_key, make_again, summary_of
+from dicom_node.making import declaration_of, differences, image_key, make_again, summary_of
 from dicom_node.settings import Settings
 from dicom_node.version import SOFTWARE_VERSION
 from encoders.checked import CheckedEncoder
 from encoders.declaration import Declaration
 from encoders.encoder import EncoderError, Prepared
 from encoders.picture import to_png
-from encoders.registry import find
 from storage import changeover, spaces
 from storage.answer import SpaceSummary
 from storage.changeover import Filled, MissingImage
@@ -48,11 +47,12 @@ Done = TypeVar("Done")
 
 @dataclass(frozen=True)
 class Task:
-    """A space to be filled from the one in use, and how its encoder is made."""
+    """A space to be filled from the one in use, and how its encoder, and that one's, are made."""
 
     in_use: SpaceSummary
     wanted: SpaceSummary
     maker: Maker
+    maker_in_use: Maker
 
 
 @dataclass(frozen=True)
@@ -132,14 +132,15 @@ class Filling:
             self._reading.submit(_threads).result()  # it starts with its first work
             self._encoder = self._embedding.submit(_make, self._settings, self.task).result()
             _step_aside(_threads() - before, idle_only=self._settings.work.receiving_first)
-            declaration = find(self.task.wanted.encoder)
+            declaration = declaration_of(self.task.wanted, self.task.maker)
+            shown = declaration_of(self.task.in_use, self.task.maker_in_use)
             rules = WindowRules(self.task.in_use.window_rule, self.task.wanted.window_rule)
             self._sources = sources = Sources(
                 self._settings,
                 declaration,
                 node=self._node,
                 rules=rules,
-                originals=Originals(self._engine, self.task.in_use.encoder),
+                originals=Originals(self._engine, shown.ct_window),
                 stop=self._stop,
             )
             self._reading.submit(sources.__enter__).result()

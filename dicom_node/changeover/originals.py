@@ -12,7 +12,6 @@ from dicom_node.retrieving.sameness import same_picture
 from encoders.image import PixelError
 from encoders.picture import to_png
 from encoders.pixel_reader import PixelReader
-from encoders.registry import find
 from storage import changeover
 from storage.changeover import MissingImage
 
@@ -25,26 +24,24 @@ class Originals:
     """Images as they were received, by the pictures that stand with their vectors.
 
     Attributes:
-        encoder: of the space in use; it may have them shown in a window of its own.
+        ct_window: in which the encoder of the space in use has CT shown; None for the image's own.
     """
 
     engine: Engine
-    encoder: str
+    ct_window: tuple[float, float] | None
 
     def shows(self, image: MissingImage, path: Path, reader: PixelReader) -> bool:
         """Whether a file shows the image, though its data set is not the same byte for byte.
 
         Raises:
-            EncoderError: this version does not know the encoder of the space in use.
             ChildProcessError: as for ``PixelReader.read``.
         """
         with self.engine.connect() as connection:
             kept = changeover.picture_of(connection, image)
         if kept is None:
             return False
-        window = find(self.encoder).ct_window
         try:
-            came = reader.read(path, frame_index(image), ct_window=window)
+            came = reader.read(path, frame_index(image), ct_window=self.ct_window)
         except PixelError:
             return False
         return same_picture(kept, to_png(came, LONGEST_PICTURE_SIDE))

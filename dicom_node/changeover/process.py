@@ -167,10 +167,10 @@ class Changeover:
 
 def task_of(connection: Connection) -> Task | None:
     """What is to be done; None if nothing is."""
-    wanted, used = spaces.wanted(connection), spaces.in_use(connection)
+    wanted, used = spaces.wanted(connection), spaces.known_in_use(connection)
     if wanted is None or used is None or wanted.id == used.id:
         return None
-    return Task(used, wanted.summary, wanted.maker)
+    return Task(used.summary, wanted.summary, wanted.maker, used.maker)
 
 
 class _Faulty:

@@ -13,6 +13,7 @@ from encoders import extras, registry
 from encoders.declaration import Declaration, Hub, OwnFile
 from encoders.encoder import EncoderOptions
 from encoders.fetched import lack_of_weights
+from encoders.folders.naming import absolute
 from storage import spaces
 from storage.bounded_connection import PROMPT
 from storage.database import DatabaseError, connect
@@ -59,7 +60,7 @@ def known_to_archive(settings: Settings) -> Known:
 
 def maker_here(settings: Settings, known: Known, name: str, weights: Path | None = None) -> Maker:
     """How an encoder is made here: by its space, else by the settings, where they name it."""
-    asked = maker_of(settings)
+    asked, name = maker_of(settings), absolute(name)
     if weights is not None:
         return Maker(name, str(weights.absolute()), asked.precision)
     if known.used is not None and known.used.maker.name == name:
@@ -72,7 +73,7 @@ def maker_here(settings: Settings, known: Known, name: str, weights: Path | None
 def name_in_use(settings: Settings, known: Known) -> str:
     """The encoder whose space answers; that of the settings where nobody could say."""
     if known.used is None:
-        return settings.encoder.name
+        return maker_of(settings).name
     return known.used.maker.name or known.used.summary.encoder
 
 
@@ -128,7 +129,8 @@ def rows(settings: Settings, known: Known) -> list[Row]:
         _row(entry, encoder_options(settings, maker_here(settings, known, entry.name)), used)
         for entry in registry.declarations()
     ]
-    others = ({used, settings.encoder.name} | known.makers.keys()) - {row.name for row in declared}
+    named = {used, maker_of(settings).name} | known.makers.keys()
+    others = named - {row.name for row in declared}
     return declared + [_undeclared(name, used, known) for name in sorted(others - {""})]
 
 

@@ -7,9 +7,10 @@ from dicom_node.making import encoder_options
 from dicom_node.settings import Settings
 from dicom_node.verbs.encoder_rows import Known, maker_here, name_in_use
 from encoders import registry
-from encoders.declaration import Declaration, Hub, OwnFile
+from encoders.declaration import Declaration, Hub, InFolder, OwnFile
 from encoders.encoder import EncoderError, EncoderOptions
 from encoders.fetched import locked_of
+from encoders.folders.naming import absolute
 from encoders.lock import locked_path
 
 
@@ -33,7 +34,7 @@ def described(
     return {
         "name": entry.name,
         "summary": entry.summary,
-        "in_use": entry.name == name_in_use(settings, known),
+        "in_use": absolute(name) == name_in_use(settings, known),
         "missing": lacks,
         "dimension": entry.dimension or None,
         **_seen(entry),
@@ -60,6 +61,8 @@ def _seen(entry: Declaration) -> dict[str, Any]:
 
 
 def _source(entry: Declaration) -> dict[str, Any]:
+    if isinstance(entry.source, InFolder):
+        return {"folder": str(entry.source.path.parent)}
     if isinstance(entry.source, OwnFile):
         return {"own_file": entry.source.remedy}
     if not isinstance(entry.source, Hub):
@@ -75,6 +78,8 @@ def _source(entry: Declaration) -> dict[str, Any]:
 
 def _weights(entry: Declaration, options: EncoderOptions) -> dict[str, Any]:
     """What is here of them; empty where nothing is."""
+    if isinstance(entry.source, InFolder):
+        return {"path": str(entry.source.path), "sha256": entry.source.sha256}
     if options.weights is not None:
         return {"path": str(options.weights)} if options.weights.is_file() else {}
     try:

@@ -60,7 +60,8 @@ def _of_sets(parser: argparse.ArgumentParser) -> None:
 def _of_systems(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("who is asked").add_argument
     add("--encoder", action="append", default=[], metavar="NAME",
-        help="of the registry; random:NAME[:SEED], its network with random weights; pixels; random"
+        help="of the registry; random:NAME[:SEED], its network with random weights; folds:FOLDER,"
+        " of `train --folds`, each query by the encoder that never saw its patient; pixels; random"
         " (default: that of the settings); may be repeated, and all are compared")  # fmt: skip
     add("--metric", choices=("cosine", "l2", "inner_product"), default="cosine")
 

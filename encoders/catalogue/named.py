@@ -1,7 +1,7 @@
 """Encoders that are named with what they load, such as ``timm:convnext_tiny.in12k_ft_in1k``.
 
-Their declarations are made from the name by the library that knows them, which imports torch: so
-only when one is asked for, never to list encoders.
+Their declarations are made from the name by the library that knows them, which imports torch, or
+read of a folder: so only when one is asked for, never to list encoders.
 """
 
 import importlib
@@ -34,6 +34,12 @@ _EXTRA = "likeness-node[timm]"
 
 FORMS = (
     Form(
+        prefix="folder:",
+        pattern="folder:PATH",
+        summary="an encoder that `likeness train` made",
+        declare="encoders.folders.naming:declare",
+    ),
+    Form(
         prefix="timm:",
         pattern="timm:ARCHITECTURE.TAG",
         summary="any network that timm names; without TAG, with weights of your own",
@@ -54,7 +60,8 @@ def declared(name: str) -> Declaration | None:
     """The declaration that a name of one of these forms stands for; None for other names.
 
     Raises:
-        EncoderError: the library cannot be imported or knows no such network.
+        EncoderError: the library cannot be imported or knows no such network, or the folder is
+            none of an encoder.
     """
     for form in FORMS:
         if name.startswith(form.prefix):

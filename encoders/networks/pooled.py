@@ -22,6 +22,10 @@ class PooledNetwork(nn.Module):
         self.body = body
         self._pool = pool
 
+    def pooled(self, found: Any) -> Tensor:
+        """Vectors of what the body answered, shape (images, dimension), of whatever length."""
+        return self._pool(found)
+
     def forward(self, batch: Tensor) -> Tensor:
         """Vectors, shape (images, dimension), of whatever length."""
         return self._pool(self.body(batch))

@@ -13,6 +13,7 @@ from encoders.encoder import EncoderOptions
 from encoders.untrained import untrained
 from evaluation.collection import Collection
 from evaluation.evaluating import System
+from evaluation.learning import folds
 from evaluation.systems.embedding import Progress, embed, quiet
 from evaluation.systems.images import read_picture
 
@@ -36,8 +37,8 @@ def system_of(
 
     Args:
         name: ``random`` (vectors drawn by lot), ``pixels`` (32 x 32 grey pixels less their mean),
-            ``random:ENCODER`` or ``random:ENCODER:SEED`` (its network with random weights), or an
-            encoder of the registry.
+            ``random:ENCODER`` or ``random:ENCODER:SEED`` (its network with random weights),
+            ``folds:FOLDER`` (a recipe, cross-validated), or an encoder of the registry.
         collection: the images.
         folder: where vectors are kept.
         options: of encoders.
@@ -53,6 +54,8 @@ def system_of(
         return System(BY_LOT, drawn.astype(np.float32))
     if name == PIXELS:
         return System(PIXELS, _pixels(collection, progress))
+    if name.startswith(folds.NAME):
+        return folds.system_of_folds(name, collection, folder, options, progress)
     encoder = encoder_of(name, options)
     vectors = embed(collection, encoder, folder, progress)
     return System(name, vectors, space=encoder.space.id)

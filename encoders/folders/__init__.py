@@ -1,0 +1,1 @@
+"""Encoder folders: what training makes, and what ``folder:PATH`` names."""

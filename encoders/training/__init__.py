@@ -1,0 +1,1 @@
+"""Training of encoders by declared recipes; needs ``likeness-node[train]``."""

@@ -1,0 +1,207 @@
+"""A recipe is run on examples: parted, built, trained, and its encoder folder written."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from encoders.folders.told import Told
+from encoders.folders.writing import tensors_of, write_told, write_weights
+from encoders.networks.known import build
+from encoders.networks.pooled import PooledNetwork
+from encoders.training import splitting
+from encoders.training.beginning import begin
+from encoders.training.examples import Examples
+from encoders.training.feeding import Feed, as_tensors, must_be_trainable
+from encoders.training.heads import head_of
+from encoders.training.learner import Learner, Trainee
+from encoders.training.loop import Ended, Run, run
+from encoders.training.losses import loss_of
+from encoders.training.reading import Read
+from encoders.training.recipe import Recipe, SplitBy
+from encoders.training.sampling import undersampled
+from encoders.training.splitting import Split
+
+CHECKPOINTS = "checkpoints"
+_LIBRARIES = ("torch", "monai", "pytorch-lightning", "numpy")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How a recipe is to be run.
+
+    Attributes:
+        run: folder of the checkpoints, seed, device, precision, progress.
+        split: who is kept apart.
+        fold: which of how many folds of patients is the test; None for the recipe's parts.
+        init: weights that the network begins with; None for random ones.
+        needed: folders of the encoders that it is made of, by recipe.
+    """
+
+    run: Run
+    split: SplitBy = "patient"
+    fold: tuple[int, int] | None = None
+    init: Path | None = None
+    needed: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of it.
+
+    Attributes:
+        examples: those that took part, of which ``split`` tells the places.
+        split: who was learned, who chose, who is asked.
+        ended: how the loop ended; None where nothing had to be learned.
+        network: as it was chosen, on the CPU.
+        head: what stood on it.
+    """
+
+    examples: Examples
+    split: Split
+    ended: Ended | None
+    network: PooledNetwork
+    head: nn.Module
+
+
+def train(recipe: Recipe, examples: Examples, read: Read, wanted: Wanted) -> Trained:
+    """Train a recipe's network, or go on where a stopped run was.
+
+    Args:
+        recipe: what and how.
+        examples: all that the data set has for it.
+        read: from a file to gray levels.
+        wanted: how it is run here.
+
+    Raises:
+        TrainingError: it cannot be trained so; the message says what to do.
+        EncoderError: the network cannot be built.
+    """
+    asked = _taking_part(recipe, examples, wanted.run.seed)
+    split = parted(recipe, asked, wanted)
+    network, head = _built(recipe, asked, wanted)
+    if not recipe.schedule.epochs:
+        return Trained(asked, split, None, network, head)
+    learned = asked.take(split.train)
+    must_be_trainable(learned, recipe)
+    feed = Feed(recipe, learned, asked.take(split.validation), read, wanted.run.seed)
+    trainee = Trainee(network, head, recipe.network.frozen)
+    bits = recipe.network.dimension
+    loss = loss_of(recipe.loss, recipe.loss_options, *as_tensors(learned), bits)
+    ended = run(Learner(trainee, loss, feed), recipe, wanted.run)
+    trainee.eval().cpu()
+    return Trained(asked, split, ended, network, head)
+
+
+def parted(recipe: Recipe, examples: Examples, wanted: Wanted) -> Split:
+    """Who is learned, who chooses the epoch, who is asked.
+
+    Raises:
+        TrainingError: they cannot be parted so.
+    """
+    found = _parted(recipe, examples, wanted)
+    most, seed = recipe.schedule.images, wanted.run.seed
+    if not most or len(found.train) <= most:
+        return found
+    some = np.random.default_rng(seed).permutation(found.train)[:most]
+    rule = f"{found.rule}; of {len(found.train)} to learn {most} by lot"
+    return replace(found, train=np.sort(some), rule=rule)
+
+
+def _parted(recipe: Recipe, examples: Examples, wanted: Wanted) -> Split:
+    seed, parts = wanted.run.seed, recipe.schedule.parts
+    if wanted.fold is not None:
+        number, folds = wanted.fold
+        return splitting.fold(examples, folds, number, seed, parts[1])
+    if wanted.split == "official":
+        return splitting.official(examples)
+    by = splitting.by_image if wanted.split == "image" else splitting.by_patient
+    return by(examples, parts, seed)
+
+
+def write(recipe: Recipe, trained: Trained, folder: Path, made: Mapping[str, Any]) -> Told:
+    """The folder's weights and declaration, to be loaded as ``folder:PATH``.
+
+    Args:
+        recipe: it was trained by.
+        trained: what came of it.
+        folder: to be written into.
+        made: how, for people.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    digest = write_weights(folder, tensors_of(trained.network, trained.head))
+    network = recipe.network
+    told = Told(
+        name=recipe.name,
+        summary=recipe.summary,
+        network=network.builder,
+        config=network.config,
+        pooling=network.pooling,
+        dimension=network.dimension,
+        preprocessing=recipe.preprocessing,
+        modalities=recipe.modalities,
+        outputs=trained.examples.outputs if list(trained.head.parameters()) else (),
+        licence=LICENCE,
+        reference=recipe.source,
+        weights_sha256=digest,
+        made=dict(made),
+    )
+    write_told(folder, told)
+    return told
+
+
+LICENCE = "that of the images it was trained on"
+
+
+def stamp_of(recipe: Recipe, examples: Examples, wanted: Wanted) -> dict[str, str]:
+    """What a checkpoint must be of to be gone on with."""
+    told = [examples.ids, examples.patients, examples.outputs, examples.splits]
+    data = hashlib.sha256(json.dumps(told).encode())
+    data.update(examples.targets.tobytes() + examples.known.tobytes())
+    rule = wanted.split if wanted.fold is None else "fold {} of {}".format(*wanted.fold)
+    return {
+        "recipe": f"{recipe.name} {recipe.digest}",
+        "images": data.hexdigest()[:16],
+        "split": rule,
+        "seed": str(wanted.run.seed),
+        "precision": wanted.run.precision,
+        "init": "" if wanted.init is None else str(wanted.init),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of the libraries that the result depends on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}
+
+
+def _taking_part(recipe: Recipe, examples: Examples, seed: int) -> Examples:
+    if not recipe.targets.undersample:
+        return examples
+    return examples.take(undersampled(examples.targets[:, 0] > 0.5, seed))
+
+
+def _built(recipe: Recipe, examples: Examples, wanted: Wanted) -> tuple[PooledNetwork, nn.Module]:
+    asked = recipe.network
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(wanted.run.seed)
+        network = build(asked.builder, asked.config, asked.pooling)
+        head = head_of(asked.head, asked.dimension, len(examples.outputs))
+    begin(network.body, recipe, wanted.init, wanted.needed)
+    return network, head
+
+
+def outputs_of(trained: Trained, batches: Any) -> Tensor:
+    """What head and network say of images, float32, shape (images, outputs)."""
+    trainee = Trainee(trained.network, trained.head).eval()
+    with torch.inference_mode():
+        return torch.cat([trainee(batch[0]).float() for batch in batches])
