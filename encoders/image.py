@@ -20,8 +20,12 @@ class GrayscaleImage:
         rules: which rule fired at each step, and its numbers; kept with the vector.
         key: SOP Instance UID, with ``#`` and the frame number where there are several; empty
             where nobody said. Only encoders that look vectors up by it read it.
+        boxes: left, top, width and height of the regions that somebody drew, as parts of the
+            image's width and height, float32, shape (regions, 4); None where nobody did. Only
+            encoders of regions read them, and find their own without.
     """
 
     pixels: NDArray[np.float32]
     rules: Mapping[str, "str | float | int | bool | None"] = field(default_factory=dict)
     key: str = ""
+    boxes: NDArray[np.float32] | None = None

@@ -25,6 +25,8 @@ HALF = (0.5, 0.5, 0.5)
 class Preprocessing:
     """From a gray image in [0, 1] to a network's input of shape (channels, size, size).
 
+    A network of regions gets as many channels for each, and the steps are each crop's own.
+
     The steps, in this order: to 8 bits, resize, crop or fill, range, statistics.
 
     Attributes:
@@ -45,6 +47,8 @@ class Preprocessing:
             torchxrayvision.
         mean, std: per channel, of values from ``low`` to ``high``; their number is that of the
             channels, which all get the gray image.
+        regions: what is seen instead of the whole image, by a name of ``encoders.regions.layouts``;
+            empty for the whole.
     """
 
     size: int
@@ -60,11 +64,20 @@ class Preprocessing:
     stretch: bool = False
     low: float = 0.0
     high: float = 1.0
+    regions: str = ""
 
     @property
     def channels(self) -> int:
-        """How many channels the input has."""
-        return len(self.mean)
+        """How many channels the input has.
+
+        Raises:
+            RegionError: there is no such layout of regions.
+        """
+        if not self.regions:
+            return len(self.mean)
+        from encoders.regions.layouts import names_of  # noqa: PLC0415 (SciPy, for few encoders)
+
+        return len(self.mean) * len(names_of(self.regions))
 
     @property
     def text(self) -> str:
@@ -76,6 +89,8 @@ class Preprocessing:
             parts.append(f"filled up from {self.fill}{' after statistics' * self.fill_last}")
         parts.append(f"centre crop {self.size}{', to even' * (self.crop == 'to even')}")
         parts += ["stretched"] * self.stretch
+        if self.regions:
+            parts.insert(0, f"regions {self.regions}")
         parts.append(f"range {self.low:g} to {self.high:g}")
         parts.append(f"mean {list(self.mean)}, std {list(self.std)}")
         return "; ".join(parts)

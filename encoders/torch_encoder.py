@@ -13,13 +13,14 @@ from encoders.as_told import as_told, preprocessing_of
 from encoders.choice import SLICE_RULE
 from encoders.declaration import Declaration
 from encoders.devices import devices_of
-from encoders.encoder import EncoderOptions, Precision, Prepared
+from encoders.encoder import EncoderError, EncoderOptions, Precision, Prepared
 from encoders.fetched import located
 from encoders.grayscale import WINDOW_RULE
 from encoders.image import GrayscaleImage
 from encoders.lane import Lane
 from encoders.lanes import check, lanes_of
 from encoders.networks.pooled import PooledNetwork
+from encoders.regions.crops import RegionError
 from encoders.space import Space
 from encoders.torch_process import settle
 from encoders.transforms import transforms_of
@@ -31,14 +32,24 @@ class TorchEncoder:
     """A loaded network on its devices."""
 
     space: Space
-    transform: Callable[[NDArray[np.float32]], Tensor]
+    transform: Callable[..., Tensor]
     batch: int
     lanes: int
     free: "SimpleQueue[Lane]"
+    of_regions: bool = False
 
     def prepare(self, image: GrayscaleImage) -> Prepared:
-        """The network's input for one image; float32, shape (channels, size, size)."""
-        return self.transform(image.pixels).numpy()
+        """The network's input for one image; float32, shape (channels, size, size).
+
+        Raises:
+            EncoderError: the image's boxes are not of the regions that the network sees.
+        """
+        if not self.of_regions:
+            return self.transform(image.pixels).numpy()
+        try:
+            return self.transform(image.pixels, image.boxes).numpy()
+        except RegionError as fault:
+            raise EncoderError(str(fault)) from fault
 
     def infer(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
         """One vector per image, float32, shape (images, dimension), unit length, on the CPU.
@@ -81,6 +92,7 @@ def load(declaration: Declaration, options: EncoderOptions) -> TorchEncoder:
         batch=options.batch,
         lanes=len(lanes),
         free=free,
+        of_regions=bool(asked.regions),
     )
 
 

@@ -31,8 +31,23 @@ _FILTERS = {
 _TINY = np.float32(1e-8)
 
 
-def transforms_of(asked: Preprocessing) -> Callable[[Floats], Tensor]:
-    """From gray levels, float32 in [0, 1], shape (rows, columns), to (channels, size, size)."""
+def transforms_of(asked: Preprocessing) -> Callable[..., Tensor]:
+    """From gray levels, float32 in [0, 1], shape (rows, columns), to (channels, size, size).
+
+    What sees regions takes their boxes too, shape (regions, 4), or None to find them itself.
+
+    Raises:
+        RegionError: there is no such layout; when called, boxes are not inside the image, or not
+            as many as the layout has.
+    """
+    if asked.regions:
+        from encoders.regions.transforms import region_transforms  # noqa: PLC0415 (SciPy)
+
+        return region_transforms(asked.regions, _of_whole(asked))
+    return _of_whole(asked)
+
+
+def _of_whole(asked: Preprocessing) -> Callable[[Floats], Tensor]:
     steps: list[Callable[..., object]] = [ToLevels(asked), ResizeGray(asked)]
     if asked.stretch:
         steps.append(Stretch())

@@ -48,5 +48,7 @@ def untrained(declaration: Declaration, options: EncoderOptions, seed: int) -> C
     space = space_of(declaration, digest.hexdigest(), options.precision)
     named = dataclasses.replace(space, encoder=f"random:{declaration.name}:{seed}")
     return CheckedEncoder(
-        TorchEncoder(named, transforms_of(asked), options.batch, len(lanes), free)
+        TorchEncoder(
+            named, transforms_of(asked), options.batch, len(lanes), free, bool(asked.regions)
+        )
     )

@@ -43,6 +43,9 @@ class Collection:
         studies: Study Instance UIDs or what stands for them, or empty.
         paths: the image files; empty where there are vectors only.
         notes: what was left out or is doubtful, in sentences; reports show them.
+        boxes: of regions, where somebody drew them: left, top, width and height as parts of the
+            image's width and height, float32, shape (images, regions, 4).
+        region_states: what is said of each, int8, shape (images, regions, findings).
     """
 
     name: str
@@ -56,6 +59,8 @@ class Collection:
     studies: tuple[str, ...] = ()
     paths: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
+    boxes: NDArray[np.float32] | None = None
+    region_states: States | None = None
 
     def __post_init__(self) -> None:
         """Checks the columns against each other.
@@ -79,6 +84,11 @@ class Collection:
                     ("paths", self.paths),
                 )
                 if column
+            },
+            **{
+                name: len(column)
+                for name, column in (("boxes", self.boxes), ("regions", self.region_states))
+                if column is not None
             },
         }
         uneven = [f"{length} {name}" for name, length in lengths.items() if length != len(self)]
@@ -122,6 +132,8 @@ class Collection:
             studies=some(self.studies),
             paths=tuple(self.paths[at] for at in positions) if self.paths else (),
             notes=self.notes,
+            boxes=None if self.boxes is None else self.boxes[positions],
+            region_states=None if self.region_states is None else self.region_states[positions],
         )
 
     def attribute(self, name: str) -> Texts:

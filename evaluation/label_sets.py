@@ -49,6 +49,22 @@ _HAQ = (
     "Haq, Moradi, Wang: A Deep Community Based Approach for Large Scale Content Based X-Ray Image "
     "Retrieval, Medical Image Analysis, 2020, table 3"
 )
+_THAKRAR = (
+    "Thakrar et al.: Semantic Retrieval of Similar Radiological Images using Vision Transformers, "
+    "Methods"
+)
+_OPACITY = {
+    "Opacity": (
+        "Atelectasis",
+        "Effusion",
+        "Infiltration",
+        "Pneumonia",
+        "Consolidation",
+        "Edema",
+        "Fibrosis",
+        "Pleural_Thickening",
+    )
+}
 _SETS = (
     LabelSet(
         "nih13",
@@ -90,23 +106,8 @@ _SETS = (
             "Opacities": ("Lung Opacity", "Consolidation", "Edema", "Pneumonia"),
         },
     ),
-    LabelSet(
-        "opacity8",
-        "Thakrar et al.: Semantic Retrieval of Similar Radiological Images using Vision "
-        "Transformers, Methods",
-        {
-            "Opacity": (
-                "Atelectasis",
-                "Effusion",
-                "Infiltration",
-                "Pneumonia",
-                "Consolidation",
-                "Edema",
-                "Fibrosis",
-                "Pleural_Thickening",
-            )
-        },
-    ),
+    LabelSet("opacity8", _THAKRAR, _OPACITY),
+    LabelSet("thakrar3", _THAKRAR, {**_same("Cardiomegaly", "Emphysema"), **_OPACITY}),
 )
 LABEL_SETS: Mapping[str, LabelSet] = MappingProxyType({one.name: one for one in _SETS})
 

@@ -53,6 +53,8 @@ def _of_sets(parser: argparse.ArgumentParser) -> None:
     add("--images", choices=("all", "present"), default="all",
         help="present: images that are not there are left out, and told")  # fmt: skip
     add("--where", action="append", default=[], metavar="COLUMN=VALUE", help="only these images")
+    add("--boxes", type=Path, metavar="PLACE", help="of the regions that encoders of regions"
+        " see: Chest ImaGenome's files, or a CSV file (default: they are estimated)")  # fmt: skip
     add("--make-splits", action="store_true",
         help="train, val and test by lot and by patient, where the data set has none")  # fmt: skip
 

@@ -14,6 +14,7 @@ from evaluation.collection import Collection
 from evaluation.evaluating import System
 from evaluation.label_sets import consolidated
 from evaluation.readers.archive import read_archive
+from evaluation.readers.drawn import with_regions
 from evaluation.readers.options import options_of
 from evaluation.readers.vectors import read_vectors
 from evaluation.systems.naming import system_of
@@ -31,6 +32,10 @@ def read(
         CollectionError: it cannot be read, or has no such image; the message says what to do.
     """
     collection, given = _whole(chosen, settings, place)
+    if chosen.boxes is not None:
+        if given:
+            raise readers.ReaderError("--boxes goes with images, not with vectors that are there")
+        collection = with_regions(collection, chosen.boxes)
     if chosen.label_set is not None:
         collection = consolidated(collection, chosen.label_set)
     kept = planning.met(collection, chosen.where)

@@ -52,6 +52,8 @@ def _of_data(parser: argparse.ArgumentParser) -> None:
     add("--images", choices=("all", "present"), default="all",
         help="present: images that are not there are left out, and told")  # fmt: skip
     add("--where", action="append", default=[], metavar="COLUMN=VALUE", help="only these images")
+    add("--boxes", type=Path, metavar="PLACE", help="of the regions that encoders of regions"
+        " see: Chest ImaGenome's files, or a CSV file (default: they are estimated)")  # fmt: skip
     add("--target", action="append", default=[], metavar="NAME",
         help="labels or a column to learn instead of the recipe's; may be repeated")  # fmt: skip
     add("--label-set", choices=LABEL_SETS, help="labels merged as papers merge them")

@@ -29,6 +29,8 @@ class Examples:
         known: shape (images, outputs): whether a target says anything.
         splits: ``train``, ``val`` or ``test`` as the set's makers have it; or empty.
         boxes: shape (images, regions, 4), or None where regions are found without.
+        findings: what was seen in which region, bool, shape (images, regions, findings); None where
+            nobody told.
         notes: what was left out, in sentences.
     """
 
@@ -41,6 +43,7 @@ class Examples:
     known: Known
     splits: tuple[str, ...] = ()
     boxes: Boxes | None = None
+    findings: Known | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -74,4 +77,5 @@ class Examples:
             known=self.known[at],
             splits=tuple(self.splits[one] for one in at) if self.splits else (),
             boxes=None if self.boxes is None else self.boxes[at],
+            findings=None if self.findings is None else self.findings[at],
         )

@@ -4,6 +4,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from encoders.networks.graph_transformer import NodeStates
+from encoders.networks.hashing import HashHead, HashNet
+from encoders.networks.pooled import PooledNetwork
+from encoders.networks.region_graph import last_states
 from encoders.training.fault import TrainingError
 
 
@@ -33,19 +37,49 @@ class NoHead(nn.Module):
         return vectors
 
 
-def head_of(name: str, dimension: int, outputs: int) -> nn.Module:
+class OnLastStates(nn.Module):
+    """A linear classifier of what a graph of regions ends with (paper 4); its vector has more.
+
+    Args:
+        dimension: of a region's state.
+        outputs: how many targets there are.
+    """
+
+    def __init__(self, dimension: int, outputs: int) -> None:
+        super().__init__()
+        self.out = nn.Linear(dimension, outputs)
+
+    def forward(self, found: NodeStates, _vectors: Tensor) -> Tensor:
+        """Logits, shape (images, outputs)."""
+        logits: Tensor = self.out(last_states(found))
+        return logits
+
+
+def head_of(name: str, network: PooledNetwork, dimension: int, outputs: int) -> nn.Module:
     """The head of that name.
 
     Args:
         name: as recipes have it.
+        network: that it stands on.
         dimension: of the network's vectors.
         outputs: how many targets there are.
 
     Raises:
-        TrainingError: there is none of that name.
+        TrainingError: there is none of that name, or it does not stand on such a network.
     """
     if name == "linear":
         return Linear(dimension, outputs)
+    if name == "linear on last states":
+        return OnLastStates(dimension, outputs)
+    if name == "codes and classes":
+        return _on_codes(network, outputs)
     if name == "none":
         return NoHead()
-    raise TrainingError(f"there is no head {name!r}; there are linear, none")
+    known = "linear, linear on last states, codes and classes, none"
+    raise TrainingError(f"there is no head {name!r}; there are {known}")
+
+
+def _on_codes(network: PooledNetwork, outputs: int) -> nn.Module:
+    if not isinstance(network.body, HashNet):
+        raise TrainingError("head 'codes and classes' stands on a hash net")
+    return HashHead(network.body.features, outputs)

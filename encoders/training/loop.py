@@ -182,7 +182,8 @@ def _read(path: Path) -> dict[str, Any]:
         found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, UnpicklingError, KeyError) as fault:
         raise TrainingError(
-            f"checkpoint {path} cannot be read ({fault}); begin again with --again"
+            f"checkpoint {path} cannot be read ({type(fault).__name__}: it is damaged, or none); "
+            "begin again with --again"
         ) from fault
     return found
 
@@ -202,14 +203,20 @@ def _must_be_of(found: Mapping[str, Any], path: Path, stamp: Mapping[str, str]) 
 
 
 class _Lots(Callback):
-    """What is drawn in an epoch follows from the seed and the epoch's number."""
+    """What is drawn in a batch follows from the seed, the epoch's number and its own."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
-    def on_train_epoch_start(self, trainer: Trainer, _learner: LightningModule) -> None:
-        """For dropout; order and changes have lots of their own."""
-        torch.manual_seed(self._seed * 100_003 + trainer.current_epoch)
+    def on_train_batch_start(
+        self, trainer: Trainer, _learner: LightningModule, _batch: object, batch_idx: int
+    ) -> None:
+        """For dropout; order and changes have lots of their own.
+
+        Before each batch, for a run that goes on draws other numbers before its first.
+        """
+        drawn = np.random.SeedSequence([self._seed, trainer.current_epoch, batch_idx])
+        torch.manual_seed(int(drawn.generate_state(1)[0]))
 
 
 class _Kept(Callback):

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from encoders.preprocessing import Preprocessing
+from encoders.regions.crops import RegionError
 from encoders.training.augmentation import Augment
 from encoders.training.examples import Examples
 from encoders.training.fault import TrainingError
@@ -50,10 +51,11 @@ class Images(Dataset[Item]):
         if self.asked.fill_last:
             raise TrainingError("fill_last: a network of one's own needs no filling after")
         self._gray = transforms_of(replace(self.asked, mean=(0.0,), std=(1.0,), low=0.0, high=1.0))
-        self._most = ENOUGH // (4 * self.asked.size**2)
+        regions = self.asked.channels // len(self.asked.mean)
+        self._most = ENOUGH // (4 * regions * self.asked.size**2)
         low, high = self.asked.low, self.asked.high
-        mean = torch.tensor(self.asked.mean)[:, None, None]
-        std = torch.tensor(self.asked.std)[:, None, None]
+        mean = torch.tensor(self.asked.mean)[None, :, None, None]
+        std = torch.tensor(self.asked.std)[None, :, None, None]
         self._factor, self._offset = (high - low) / std, (low - mean) / std
 
     def __len__(self) -> int:
@@ -69,12 +71,24 @@ class Images(Dataset[Item]):
         gray = self.augment(self._gray_of(at), int(number))
         targets = torch.from_numpy(self.examples.targets[at])
         known = torch.from_numpy(self.examples.known[at])
-        return gray * self._factor + self._offset, targets, known, at
+        # each region's gray crop, or the one of the whole image, becomes all of its channels
+        channels = (gray[:, None] * self._factor + self._offset).flatten(0, 1)
+        return channels, targets, known, at
 
     def _gray_of(self, at: int) -> Tensor:
         kept = self._kept.get(at)
         if kept is None:
-            kept = self._gray(self.read(self.examples.paths[at]))
+            kept = self._transformed(at)
             if len(self._kept) < self._most:
                 self._kept[at] = kept
         return kept
+
+    def _transformed(self, at: int) -> Tensor:
+        pixels = self.read(self.examples.paths[at])
+        if not self.asked.regions:
+            return self._gray(pixels)
+        boxes = None if self.examples.boxes is None else self.examples.boxes[at]
+        try:
+            return self._gray(pixels, boxes)
+        except RegionError as fault:
+            raise TrainingError(f"{self.examples.paths[at]}: {fault}") from fault

@@ -1,7 +1,8 @@
 """A recipe: what is trained on which targets, how, and by whose paper, as a file declares it.
 
 Recipes that come with Likeness are the TOML files of ``encoders.recipes``. One of a site's own is
-a file of the same form, named by its path.
+a file of the same form, named by its path. ``extends = NAME`` takes over all that another says and
+the file itself does not.
 """
 
 import difflib
@@ -89,6 +90,9 @@ class Network(_Part):
         config: its parameters.
         pooling: how its last map becomes a vector.
         dimension: of a vector.
+        neighbours: which regions are related, where the network's config needs to be told: by the
+            findings that they share (``jaccard``, of sets that tell findings of regions), or by
+            where they lie (``touching``).
         head: what stands on it while it learns (``encoders.training.heads``).
         frozen: parts of it that stay as they are, by the beginnings of their tensors' names.
         init: what the paper began with, for people; ``--init`` gives a file.
@@ -99,6 +103,7 @@ class Network(_Part):
     config: dict[str, Any] = Field(default_factory=dict)
     pooling: str = "none"
     dimension: int = Field(ge=1)
+    neighbours: Literal["", "jaccard", "touching"] = ""
     head: str = "linear"
     frozen: tuple[str, ...] = ()
     init: str = ""
@@ -272,11 +277,10 @@ class Recipe(_Part):
             TrainingError: there is no such table or name, or a value is none.
         """
         told = self.model_dump()
-        for table, values in parts.items():
-            if table not in told or not isinstance(told[table], dict):
+        for table in parts:
+            if not isinstance(told.get(table), dict):
                 raise TrainingError(f"recipe {self.name} has no table {table!r}")
-            told[table] = {**told[table], **values}
-        return _validated(told, f"recipe {self.name}")
+        return _validated(_merged(told, parts), f"recipe {self.name}")
 
     def at_smoke_scale(self) -> "Recipe":
         """Small enough to be run through within minutes on two cores."""
@@ -295,33 +299,50 @@ def read_recipe(name: str) -> Recipe:
     Raises:
         TrainingError: there is none, or it is faulty; all faults are told at once.
     """
-    if name.endswith(".toml"):
-        return _parsed(_text(Path(name)), name)
-    if name not in names():
-        near = difflib.get_close_matches(name, names())
-        remedy = f"did you mean {', '.join(near)}?" if near else "`likeness train --list` shows all"
-        raise TrainingError(f"there is no recipe {name!r}; {remedy}")
-    return _parsed(files(_PACKAGE).joinpath(f"{name}.toml").read_text("utf-8"), f"recipe {name}")
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise TrainingError(f"recipe {path} cannot be read: {fault}") from fault
-
-
-def _parsed(text: str, where: str) -> Recipe:
-    try:
-        told = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as fault:
-        raise TrainingError(f"{where} is no TOML: {fault}") from fault
-    recipe = _validated(told, where)
+    where = name if name.endswith(".toml") else f"recipe {name}"
+    recipe = _validated(_told(name), where)
     try:
         recipe.at_smoke_scale()
     except TrainingError as fault:
         raise TrainingError(f"{where}, table smoke: {fault}") from fault
     return recipe
+
+
+def _told(name: str, *by: str) -> dict[str, Any]:
+    """What a file says, with what it takes over."""
+    if name in by:
+        raise TrainingError(f"recipe {name} extends itself, by {' and '.join(by)}")
+    where = name if name.endswith(".toml") else f"recipe {name}"
+    try:
+        told = tomllib.loads(_text(name))
+    except tomllib.TOMLDecodeError as fault:
+        raise TrainingError(f"{where} is no TOML: {fault}") from fault
+    extended = told.pop("extends", None)
+    return told if extended is None else _merged(_told(str(extended), name, *by), told)
+
+
+def _text(name: str) -> str:
+    if name.endswith(".toml"):
+        try:
+            return Path(name).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as fault:
+            raise TrainingError(f"recipe {name} cannot be read: {fault}") from fault
+    if name not in names():
+        near = difflib.get_close_matches(name, names())
+        remedy = f"did you mean {', '.join(near)}?" if near else "`likeness train --list` shows all"
+        raise TrainingError(f"there is no recipe {name!r}; {remedy}")
+    return files(_PACKAGE).joinpath(f"{name}.toml").read_text("utf-8")
+
+
+def _merged(told: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables within tables; a list is taken as a whole."""
+    both = dict(told)
+    for name, value in over.items():
+        old = both.get(name)
+        both[name] = (
+            _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        )
+    return both
 
 
 def _validated(told: Mapping[str, Any], where: str) -> Recipe:

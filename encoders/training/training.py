@@ -25,6 +25,7 @@ from encoders.training.heads import head_of
 from encoders.training.learner import Learner, Trainee
 from encoders.training.loop import Ended, Run, run
 from encoders.training.losses import loss_of
+from encoders.training.neighbours import with_neighbours
 from encoders.training.reading import Read
 from encoders.training.recipe import Recipe, SplitBy
 from encoders.training.sampling import undersampled
@@ -58,6 +59,7 @@ class Trained:
     """What came of it.
 
     Attributes:
+        recipe: as it was run, with what it took from the images.
         examples: those that took part, of which ``split`` tells the places.
         split: who was learned, who chose, who is asked.
         ended: how the loop ended; None where nothing had to be learned.
@@ -65,6 +67,7 @@ class Trained:
         head: what stood on it.
     """
 
+    recipe: Recipe
     examples: Examples
     split: Split
     ended: Ended | None
@@ -87,9 +90,10 @@ def train(recipe: Recipe, examples: Examples, read: Read, wanted: Wanted) -> Tra
     """
     asked = _taking_part(recipe, examples, wanted.run.seed)
     split = parted(recipe, asked, wanted)
+    recipe = with_neighbours(recipe, asked.take(split.train), read)
     network, head = _built(recipe, asked, wanted)
     if not recipe.schedule.epochs:
-        return Trained(asked, split, None, network, head)
+        return Trained(recipe, asked, split, None, network, head)
     learned = asked.take(split.train)
     must_be_trainable(learned, recipe)
     feed = Feed(recipe, learned, asked.take(split.validation), read, wanted.run.seed)
@@ -98,7 +102,7 @@ def train(recipe: Recipe, examples: Examples, read: Read, wanted: Wanted) -> Tra
     loss = loss_of(recipe.loss, recipe.loss_options, *as_tensors(learned), bits)
     ended = run(Learner(trainee, loss, feed), recipe, wanted.run)
     trainee.eval().cpu()
-    return Trained(asked, split, ended, network, head)
+    return Trained(recipe, asked, split, ended, network, head)
 
 
 def parted(recipe: Recipe, examples: Examples, wanted: Wanted) -> Split:
@@ -127,12 +131,11 @@ def _parted(recipe: Recipe, examples: Examples, wanted: Wanted) -> Split:
     return by(examples, parts, seed)
 
 
-def write(recipe: Recipe, trained: Trained, folder: Path, made: Mapping[str, Any]) -> Told:
+def write(trained: Trained, folder: Path, made: Mapping[str, Any]) -> Told:
     """The folder's weights and declaration, to be loaded as ``folder:PATH``.
 
     Args:
-        recipe: it was trained by.
-        trained: what came of it.
+        trained: what came of the run.
         folder: to be written into.
         made: how, for people.
 
@@ -140,7 +143,7 @@ def write(recipe: Recipe, trained: Trained, folder: Path, made: Mapping[str, Any
         OSError: it cannot be written.
     """
     digest = write_weights(folder, tensors_of(trained.network, trained.head))
-    network = recipe.network
+    recipe, network = trained.recipe, trained.recipe.network
     told = Told(
         name=recipe.name,
         summary=recipe.summary,
@@ -195,7 +198,7 @@ def _built(recipe: Recipe, examples: Examples, wanted: Wanted) -> tuple[PooledNe
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(wanted.run.seed)
         network = build(asked.builder, asked.config, asked.pooling)
-        head = head_of(asked.head, asked.dimension, len(examples.outputs))
+        head = head_of(asked.head, network, asked.dimension, len(examples.outputs))
     begin(network.body, recipe, wanted.init, wanted.needed)
     return network, head
 

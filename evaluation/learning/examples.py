@@ -136,6 +136,8 @@ def _examples(
         targets=np.where(known, targets, 0).astype(np.float32),
         known=known,
         splits=collection.splits,
+        boxes=collection.boxes,
+        findings=None if collection.region_states is None else collection.region_states == POSITIVE,
         notes=collection.notes,
     )
     note = () if len(kept) == len(collection) else (f"left out: {left_out}",)

@@ -98,6 +98,7 @@ def collection_of(examples: Examples, split: Split, asked: Targets) -> Collectio
         numbers=numbers,
         splits=tuple(splits.tolist()),
         paths=examples.paths,
+        boxes=examples.boxes,
     )
 
 

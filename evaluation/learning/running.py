@@ -92,7 +92,7 @@ def product_of(asked: Asked, folder: Path, wanted: Wanted) -> Product:
     wanted = replace(wanted, needed=needed, run=run)
     wanted = replace(wanted, run=replace(run, stamp=stamp_of(recipe, examples, wanted)))
     trained = train(recipe, examples, _read, wanted)
-    told = write(recipe, trained, folder, _made(asked, wanted))
+    told = write(trained, folder, _made(asked, wanted))
     encoder = registry.create(f"{PREFIX}{folder}", EncoderOptions(device="cpu"))
     figures = judged(recipe, trained, encoder, _read, folder)
     write_card(folder, card(recipe, told, trained, figures, asked.data))

@@ -65,7 +65,8 @@ def _prepared(collection: Collection, encoder: CheckedEncoder, at: int) -> Prepa
     path = collection.paths[at]
     image = read_picture(path)
     try:
-        return encoder.prepare(GrayscaleImage(image.pixels, image.rules, collection.ids[at]))
+        boxes = None if collection.boxes is None else collection.boxes[at]
+        return encoder.prepare(GrayscaleImage(image.pixels, image.rules, collection.ids[at], boxes))
     except EncoderError as fault:
         raise CollectionError(f"{path}: {fault}") from fault
 
@@ -84,7 +85,8 @@ def _kept(collection: Collection, space: Space, folder: Path) -> "np.memmap[Any,
     told = [
         (one, *_stamp(path)) for one, path in zip(collection.ids, collection.paths, strict=True)
     ]
-    digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+    drawn = b"" if collection.boxes is None else collection.boxes.tobytes()
+    digest = hashlib.sha256(json.dumps(told).encode() + drawn).hexdigest()[:16]
     file = folder / "vectors" / f"{space.id}-{digest}.npy"
     file.parent.mkdir(parents=True, exist_ok=True)
     shape = (len(collection), space.dimension)

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from encoders.deflated import read_header
+from encoders.elements import READ_ERRORS
 from encoders.grayscale import read_image
 from encoders.image import GrayscaleImage, PixelError
 from evaluation.collection import CollectionError
@@ -29,6 +31,22 @@ def read_picture(path: Path) -> GrayscaleImage:
     except UnidentifiedImageError as fault:
         raise CollectionError(f"{path} is neither DICOM nor a picture that can be read") from fault
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as fault:
+        raise CollectionError(f"{path} cannot be read: {fault}") from fault
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Rows and columns of an image file, without its pixels.
+
+    Raises:
+        CollectionError: it is not there or cannot be read.
+    """
+    try:
+        if _is_dicom(path):
+            header = read_header(path)
+            return int(header.Rows), int(header.Columns)
+        with Image.open(path) as picture:
+            return picture.height, picture.width
+    except (*READ_ERRORS, AttributeError, Image.DecompressionBombError) as fault:
         raise CollectionError(f"{path} cannot be read: {fault}") from fault
 
 
