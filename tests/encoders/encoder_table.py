@@ -18,7 +18,7 @@ def table() -> str:
     lines = ["| name | what it is | input | vector | made for | licence of the weights | weights |"]
     lines.append("|---|---|---|---|---|---|---|")
     lines += [_row(entry) for entry in declarations()]
-    lines += [f"| `{form.pattern}` | {form.summary} | | | | the authors' | |" for form in forms()]
+    lines += [f"| `{form.pattern}` | {form.summary} | | | | its own | |" for form in forms()]
     return "\n".join(lines) + "\n"
 
 

@@ -1,3 +1,4 @@
+import hashlib
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
@@ -118,7 +119,7 @@ def test_the_lot_does_not_hang_on_the_order_of_images() -> None:
 
 
 @pytest.mark.parametrize("validation", [0.0, 0.25])
-@pytest.mark.parametrize(("patients", "folds"), [(23, 5), (10, 2), (5, 5), (3, 3)])
+@pytest.mark.parametrize(("patients", "folds"), [(60, 5), (20, 2), (40, 3)])
 def test_folds_are_disjoint_and_together_the_whole(
     patients: int, folds: int, validation: float
 ) -> None:
@@ -132,13 +133,33 @@ def test_folds_are_disjoint_and_together_the_whole(
         assert len(train | choosing | test) == len(train) + len(choosing) + len(test)
         assert train
         assert bool(choosing) == bool(validation)
-    sizes = [len(patients_of(one, given)[2]) for one in found]
-    assert max(sizes) - min(sizes) <= 1
+
+
+def test_a_patient_is_of_the_same_fold_whoever_else_takes_part() -> None:
+    given = several(60)
+    fewer = given.take(np.flatnonzero(np.arange(len(given)) % 3 > 0))
+    for number in range(4):
+        of_all = patients_of(fold(given, 4, number, 9, 0.2), given)[2]
+        of_fewer = patients_of(fold(fewer, 4, number, 9, 0.1), fewer)[2]
+        assert of_fewer == of_all & set(fewer.patients)
+
+
+def test_a_fold_is_by_the_digest_of_seed_and_patient() -> None:
+    given = several(30)
+    for number in range(3):
+        own = {
+            one
+            for one in given.patients
+            if int(hashlib.sha256(f"5 {one}".encode()).hexdigest()[:16], 16) % 3 == number
+        }
+        assert patients_of(fold(given, 3, number, 5, 0.2), given)[2] == own
 
 
 def test_a_fold_keeps_the_wanted_part_for_choosing() -> None:
     found = fold(examples([f"p{at}" for at in range(100)]), 5, 2, 0, 0.25)
-    assert [len(found.train), len(found.validation), len(found.test)] == [60, 20, 20]
+    learned, choosing, asked = len(found.train), len(found.validation), len(found.test)
+    assert learned + choosing + asked == 100
+    assert choosing == round(0.25 * (100 - asked))
     assert found.rule == "fold 3 of 5 by patient, seed 0"
 
 
