@@ -5,6 +5,7 @@ from functools import partial
 
 from sqlalchemy.engine import Connection
 
+from dicom_node.community_reader import CommunityReader
 from dicom_node.report.device import Device
 from dicom_node.report.documents import CaseNumber, encoded, make_documents
 from dicom_node.report.filing import DocumentReference
@@ -86,8 +87,12 @@ def ask(
     settings: Settings,
     asked_by: str,
     wish: search.Wish = search.PLAIN,
+    communities: CommunityReader | None = None,
 ) -> Answer:
     """The answer for an indexed study, written into the audit.
+
+    ``communities`` are those that a process has at hand; without, they are read where a wish asks
+    for them.
 
     Raises:
         storage.search.SearchError: the study has no vector in the space, or the wish cannot be
@@ -102,7 +107,14 @@ def ask(
         filters=wish.filters,
     )
     question = search.wished(connection, question, wish, reader=asked_by)
-    return answer_to(connection, index, question, settings=settings, asked_by=asked_by)
+    return answer_to(
+        connection,
+        index,
+        question,
+        settings=settings,
+        asked_by=asked_by,
+        communities=communities,
+    )
 
 
 def _query_image(made: NewEmbedding) -> search.QueryImage:
@@ -117,13 +129,20 @@ def answer_to(
     *,
     settings: Settings,
     asked_by: str,
+    communities: CommunityReader | None = None,
 ) -> Answer:
-    """The answer to a question, written into the audit.
+    """The answer to a question, written into the audit; ``communities`` as in ``ask``.
 
     Raises:
         storage.search.SearchError: it cannot be answered.
     """
-    found = search.answer(connection, index, question, rerank=settings.volume.reranked)
+    divided = None
+    if question.strategy is search.Strategy.COMMUNITIES:
+        reader = communities or CommunityReader(settings)
+        divided = reader.of(connection, question.space)
+    found = search.answer(
+        connection, index, question, rerank=settings.volume.reranked, communities=divided
+    )
     audit.record(connection, found, asked_by=asked_by)
     return found
 

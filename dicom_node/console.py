@@ -1,15 +1,17 @@
 """What the command line prints: answers as JSON by the contract, or as a table for people."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from storage.answer import Answer, Hit, Refined, SecondStage, StudyRecord
+from storage.answer import Answer, ByCommunities, Hit, Refined, SecondStage, StudyRecord
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
     """The answer in the form that ``search --json`` promises.
 
-    ``also`` and ``refined`` are there only where the question was of several studies, or refined.
+    ``also`` and ``refined`` are there only where the question was of several studies, or refined;
+    ``strategy``, ``communities`` and each hit's ``way`` where it was not searched for the nearest.
     """
     also = {"also": list(answer.also)} if answer.also else {}
     refined = {"refined": _refined_json(answer.refined)} if answer.refined else {}
@@ -27,7 +29,12 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "second_stage": None if answer.second_stage is None else asdict(answer.second_stage),
         **also,
         **refined,
+        **_strategy_json(answer.by_communities),
     }
+
+
+def _strategy_json(told: ByCommunities | None) -> dict[str, Any]:
+    return {} if told is None else {"strategy": "communities", "communities": asdict(told)}
 
 
 def _refined_json(refined: Refined) -> dict[str, Any]:
@@ -65,6 +72,7 @@ def _hit_json(hit: Hit) -> dict[str, Any]:
         "series_instance_uid": hit.image.series_instance_uid,
         "sop_instance_uid": hit.image.sop_instance_uid,
         "frame": hit.image.frame_number,
+        **({} if hit.way is None else {"way": str(hit.way)}),
     }
 
 
@@ -81,6 +89,8 @@ def answer_text(answer: Answer) -> str:
         head += f"\nNo similar study: {_why_none(answer)}."
     if answer.second_stage is not None and answer.second_stage.slices:
         head += f"\n{second_stage_text(answer.second_stage)}"
+    if answer.by_communities is not None:
+        head += f"\n{communities_text(answer.by_communities, answer.hits)}"
     parts = [head, *([_table(answer.hits)] if answer.hits else [])]
     if counts := answer.label_counts():
         parts.append("Labels: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
@@ -111,6 +121,18 @@ def second_stage_text(stage: SecondStage) -> str:
     )
 
 
+def communities_text(told: ByCommunities, hits: Sequence[Hit]) -> str:
+    """How a search by communities found its hits, in words."""
+    grown = sum(hit.way == "region" for hit in hits)
+    said = (
+        f"Searched by communities ({told.method}), the query having {told.edges} edges: "
+        f"{grown} hits by region, {len(hits) - grown} as plain nearest."
+    )
+    if told.not_held:
+        said += f"\n{told.not_held} vectors came since they were made, and are not found."
+    return said
+
+
 def _table(hits: tuple[Hit, ...]) -> str:
     rows: list[tuple[str, ...]] = [
         ("rank", "percentile", "similarity", "modality", "age/sex", "date", "labels", "study")
@@ -119,6 +141,9 @@ def _table(hits: tuple[Hit, ...]) -> str:
     if any(hit.slice_similarity is not None for hit in hits):
         by_slices = ["slices", *(_or_dash(hit.slice_similarity) for hit in hits)]
         rows = [(*row[:3], said, *row[3:]) for row, said in zip(rows, by_slices, strict=True)]
+    if any(hit.way is not None for hit in hits):
+        ways = ["way", *(hit.way or "-" for hit in hits)]
+        rows = [(*row[:3], said, *row[3:]) for row, said in zip(rows, ways, strict=True)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -9,6 +9,7 @@ from typing import Protocol
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
+from dicom_node.community_keeper import community_keeper
 from dicom_node.gpu_index import OwnIndexOnGpu, SnapshotReaderOnGpu
 from dicom_node.own_index import OwnIndex
 from dicom_node.settings import Settings
@@ -76,7 +77,9 @@ def owner(engine: Engine, settings: Settings, space: SpaceSummary, *, node: str)
     if settings.index.is_store:
         return StoreOwner(engine, settings.index, space, node=node)
     kind = OwnIndexOnGpu if settings.index.device == "cuda" else OwnIndex
-    return kind(engine, _path(settings, space), space, settings.index.choice, node=node)
+    path = _path(settings, space)
+    communities = community_keeper(path, settings.index, space)
+    return kind(engine, path, space, settings.index.choice, node=node, communities=communities)
 
 
 def reader(settings: Settings, space: SpaceSummary) -> IndexReader:

@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
+from dicom_node.community_keeper import CommunityKeeper
 from dicom_node.index_keeper import IndexKeeper
 from dicom_node.index_progress import RebuildProgress, until_rebuilt
 from storage import embeddings
@@ -40,6 +41,7 @@ class OwnIndex:
         choice: the engine that is wanted.
         node: its device UID, under which progress is told.
         most: how many vectors are read into memory at the start.
+        communities: kept beside it, where the settings ask for some.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class OwnIndex:
         *,
         node: str,
         most: int = INLINE_MOST,
+        communities: CommunityKeeper | None = None,
     ) -> None:
         self._engine = engine
         self._path = path
@@ -58,6 +61,7 @@ class OwnIndex:
         self._choice = choice
         self._node = node
         self._most = most
+        self._communities = communities
         self._catching_up = threading.Lock()
         self._kept: tuple[VectorIndex, IndexKeeper] | None = None
         self._stop = threading.Event()
@@ -125,9 +129,12 @@ class OwnIndex:
             self._rebuilding.start()
 
     def look(self) -> None:
-        """Begins to write a snapshot if it is time."""
+        """Begins to write a snapshot, and to divide into communities, if it is time."""
         if self._kept is not None:
-            self._kept[1].look()
+            index, keeper = self._kept
+            keeper.look()
+            if self._communities is not None:
+                self._communities.look(index)
 
     def end(self) -> None:
         """Ends the threads, and gives up what is being built."""
@@ -137,6 +144,8 @@ class OwnIndex:
             self._rebuilding.join()
         if self._kept is not None:
             self._kept[1].end()
+        if self._communities is not None:
+            self._communities.end()
 
     def close(self) -> None:
         """The same, and writes a last snapshot where that takes no building."""

@@ -75,6 +75,7 @@ def ask(
             level=settings.search.level,
             filters=wish.filters,
             also=others,
+            strategy=wish.strategy,
         )
         question = search.refined(connection, question, wish.marks)
         with asking.read_only_index(connection, settings, space) as index:

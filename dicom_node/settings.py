@@ -283,6 +283,10 @@ class IndexSettings(Section):
 
     With "pgvector" and "milvus" the vectors lie in a store, PostgreSQL's or Milvus, and
     ``store_search`` says how that searches. ``device`` "cuda" has "exact" search on a GPU.
+
+    ``communities`` names the method by which the index is divided into communities, for questions
+    that ask to be searched by them, ``communities_degree`` how many others a vector is joined with
+    on average.
     """
 
     engine: Literal["exact", "hnsw", "ivf", "pgvector", "milvus"] = "exact"
@@ -292,6 +296,8 @@ class IndexSettings(Section):
     milvus_uri: Annotated[MilvusUri | None, NotSet] = None
     milvus_token: Annotated[str | None, NotSet] = None
     milvus_timeout_s: float = Field(default=30, ge=0.1, le=600)
+    communities: Literal["off", "louvain", "leiden"] = "off"
+    communities_degree: float = Field(default=50, ge=1, le=10_000)
 
     @property
     def is_store(self) -> bool:
@@ -323,6 +329,10 @@ class IndexSettings(Section):
             (
                 self.device == "cuda" and (self.is_store or self.choice != Choice()),
                 'device = "cuda" goes with engine "exact" and precision "fp32"',
+            ),
+            (
+                self.is_store and self.communities != "off",
+                f'communities go with "exact", "hnsw" and "ivf", not with "{self.engine}"',
             ),
         ):
             if wrong:

@@ -4,6 +4,7 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from dicom_node import answering, asking
+from dicom_node.community_reader import CommunityReader
 from dicom_node.reporting import UnknownStudyError
 from dicom_node.settings import Settings
 from dicom_node.shared_index import SharedIndex
@@ -20,6 +21,7 @@ class Similar:
         self._engine = engine
         self._settings = settings
         self._index = index
+        self._communities = CommunityReader(settings)
 
     def state(self, study_uid: str) -> StudyState:
         """Where a study stands.
@@ -65,6 +67,7 @@ class Similar:
                 settings=self._settings,
                 asked_by=asked_by,
                 wish=wish,
+                communities=self._communities,
             )
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 from dicom_node.changeover.left_behind import way_out
 from dicom_node.changeover.progress import ChangeoverProgress
 from dicom_node.changeover.telling import progress_text
+from dicom_node.community_reader import communities_told
 from dicom_node.index_progress import rebuilding
 from dicom_node.settings import Settings
 from dicom_node.spool import Spool
@@ -22,8 +23,9 @@ def status_of(connection: Connection, settings: Settings) -> dict[str, Any]:
     """Studies and queues by state, vectors of the space in use, reports, spool and quarantine.
 
     ``changeover`` tells how far the archive is embedded into another space, ``waiting`` why
-    studies are not worked meanwhile, ``index`` how far nodes are that rebuild theirs; they are None
-    where there is nothing to tell.
+    studies are not worked meanwhile, ``index`` how far nodes are that rebuild theirs,
+    ``communities`` what the node has of them, or why none; they are None where there is nothing to
+    tell.
     """
     known, wanted = spaces.known_in_use(connection), spaces.wanted(connection)
     space = None if known is None else known.summary
@@ -40,6 +42,7 @@ def status_of(connection: Connection, settings: Settings) -> dict[str, Any]:
         "changeover": None if wanted is None else _changeover(wanted),
         "waiting": "; ".join(known.progress.get("waiting", {}).values()) or None if known else None,
         "index": _index(known),
+        "communities": None if space is None else communities_told(settings, space),
         "reports": reports.count(connection),
         "quarantined": sum(1 for _ in spool.quarantined()),
         "spool_files": usage.files,
@@ -75,7 +78,7 @@ def status_text(status: dict[str, Any]) -> str:
 
 
 def _in_words(value: object) -> str:
-    if isinstance(value, dict) and "nodes" in value:
+    if isinstance(value, dict) and "encoder" not in value and "text" in value:
         return str(value["text"])
     if isinstance(value, dict) and "text" in value:
         return f"to {value['encoder']}, space {value['space']}: {value['text']}"

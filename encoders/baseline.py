@@ -19,7 +19,6 @@ from encoders.descriptor_blocks import (
 )
 from encoders.descriptor_resize import halve, resize
 
-VERSION = "2"
 PREPROCESSING = (
     "256x256, area average down or linear up, aspect not kept; halved to 128, 64 and 16; "
     "Gaussian of 1 before patterns and surroundings"

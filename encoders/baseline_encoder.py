@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from encoders.baseline import PREPROCESSING, VERSION, describe
-from encoders.baseline_size import DIMENSION
+from encoders.baseline import PREPROCESSING, describe
+from encoders.baseline_size import DIMENSION, VERSION
 from encoders.choice import SLICE_RULE
 from encoders.declaration import Declaration
 from encoders.encoder import EncoderOptions, Prepared

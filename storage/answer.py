@@ -77,7 +77,8 @@ class Hit:
     different patients; None where the archive is too small to say. ``query_image`` is the one of
     the question's images that ``image`` was compared with; None where nobody said.
     ``slice_similarity``, in [-1, 1], is the mean over the question's slices of the cosine of the
-    most similar slice; None where slices were not compared.
+    most similar slice; None where slices were not compared. ``way`` is how a search by communities
+    found it: "region" or "nearest"; None where there was none.
     """
 
     rank: int
@@ -88,6 +89,7 @@ class Hit:
     labels: tuple[Label, ...] = ()
     query_image: ImageReference | None = None
     slice_similarity: float | None = None
+    way: str | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,21 @@ class SecondStage:
 
 
 @dataclass(frozen=True)
+class ByCommunities:
+    """How hits were found by communities (docs/search-rules.md).
+
+    ``method`` is "louvain" or "leiden". ``edges`` counts those of the question's images to vectors
+    that may be found; with 0 all hits are plain nearest ones. The communities hold ``vectors``, and
+    not those ``not_held`` that may be found and came since.
+    """
+
+    method: str
+    edges: int
+    vectors: int
+    not_held: int
+
+
+@dataclass(frozen=True)
 class Answer:
     """The studies most similar to one study, and how they were found.
 
@@ -148,7 +165,8 @@ class Answer:
     ``also`` are further studies that were asked with, by their Study Instance UIDs; no patient of
     theirs is among the hits. ``refined`` tells of marks, by which the hits are then ordered: their
     similarities and percentiles stay those of the images. ``second_stage`` tells of slices, by
-    which the hits are then ordered; None where none were to be compared.
+    which the hits are then ordered; None where none were to be compared. ``by_communities`` tells
+    of a search that went by them, whose order the hits then have; None of the plain one.
     """
 
     query: StudyRecord
@@ -164,6 +182,7 @@ class Answer:
     also: tuple[str, ...] = ()
     refined: Refined | None = None
     second_stage: SecondStage | None = None
+    by_communities: ByCommunities | None = None
 
     def count_priors(self) -> int:
         """How many priors there are, listed or not."""

@@ -36,6 +36,8 @@ def _asked_with(answer: Answer) -> dict[str, object]:
         told["refined"] = asdict(answer.refined)
     if answer.second_stage is not None:
         told["second_stage"] = asdict(answer.second_stage)
+    if answer.by_communities is not None:
+        told["by_communities"] = asdict(answer.by_communities)
     return told
 
 

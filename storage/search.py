@@ -11,7 +11,9 @@ from sqlalchemy.engine import Connection
 
 from storage import labels
 from storage.answer import Answer, Hit, ImageReference
+from storage.communities.searching import CommunityIndex
 from storage.embeddings import modality_group
+from storage.rules.by_communities import grown_studies
 from storage.rules.by_slices import second_stage
 from storage.rules.nearest import nearest_studies
 from storage.rules.percentiles import Spread, archive_similarities, percentile
@@ -22,12 +24,13 @@ from storage.rules.question import (
     QueryStudy,
     Question,
     SearchError,
+    Strategy,
     WishError,
     query_study,
     question_of_study,
 )
 from storage.rules.refining import NO_MARKS, Marks, refined
-from storage.rules.rows import Found, left_by_filters, similarity
+from storage.rules.rows import Found, Left, left_by_filters, similarity
 from storage.rules.searched import count_left, count_searched
 from storage.rules.wish import PLAIN, Wish, wished
 from storage.searchable import Searchable
@@ -42,6 +45,7 @@ __all__ = [
     "QueryStudy",
     "Question",
     "SearchError",
+    "Strategy",
     "Wish",
     "WishError",
     "answer",
@@ -55,28 +59,40 @@ __all__ = [
 
 
 def answer(
-    connection: Connection, index: Searchable, question: Question, *, rerank: int = 0
+    connection: Connection,
+    index: Searchable,
+    question: Question,
+    *,
+    rerank: int = 0,
+    communities: CommunityIndex | None = None,
 ) -> Answer:
     """The studies most similar to the question.
 
     Args:
         connection, index: up to date with each other.
         question: what is asked.
-        rerank: of the studies nearest by their images, so many are compared slice by slice.
+        rerank: of the studies nearest by their images, so many are compared slice by slice; none
+            where it goes by communities, whose order is another.
+        communities: of the same space, for a question that asks for them.
 
     Raises:
         SearchError: k is below 1, the question has no image, index and space differ, or the space
             goes by another metric than the cosine.
-        WishError: a study is asked with twice.
+        WishError: a study is asked with twice, or communities are asked for and there are none.
     """
     _check(index, question)
-    left = None
-    if question.filters:
-        groups = question.by_group()
-        left = {group: left_by_filters(connection, index, question, group) for group in groups}
-    wanted = max(question.k, rerank)
-    nearest = nearest_studies(connection, index, question, wanted=wanted, left=left)
-    found, stage = second_stage(connection, question, nearest, most=rerank)
+    grown, stage = None, None
+    left: dict[str, Left] | None = None
+    if question.strategy is Strategy.COMMUNITIES:
+        left = _left(connection, index, question)
+        held = _given(communities)
+        nearest, grown = grown_studies(connection, index, held, question, left=left)
+        found = nearest
+    else:
+        left = _left(connection, index, question) if question.filters else None
+        wanted = max(question.k, rerank)
+        nearest = nearest_studies(connection, index, question, wanted=wanted, left=left)
+        found, stage = second_stage(connection, question, nearest, most=rerank)
     own, priors_found = priors_of(connection, question)
     shown = found[: question.k]
     first = nearest[: question.k]
@@ -98,7 +114,22 @@ def answer(
         also=tuple(other.study.study_instance_uid for other in question.also),
         refined=question.refined,
         second_stage=stage,
+        by_communities=grown,
     )
+
+
+def _left(connection: Connection, index: Searchable, question: Question) -> dict[str, Left]:
+    groups = question.by_group()
+    return {group: left_by_filters(connection, index, question, group) for group in groups}
+
+
+def _given(communities: CommunityIndex | None) -> CommunityIndex:
+    if communities is None:
+        raise WishError(
+            "the archive is not divided into communities: set communities in [index] of the node's "
+            "settings, or ask for the nearest"
+        )
+    return communities
 
 
 def _check(index: Searchable, question: Question) -> None:
@@ -157,6 +188,7 @@ def _hits(connection: Connection, spreads: dict[str, Spread], found: Sequence[Fo
             labels=said.get(entry.study.id, ()),
             query_image=entry.query.image,
             slice_similarity=entry.by_slices,
+            way=entry.way,
         )
         for rank, entry in enumerate(found, start=1)
     ]

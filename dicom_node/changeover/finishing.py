@@ -17,6 +17,7 @@ from dicom_node.settings import Settings
 from dicom_node.store_index import StoreReader, fill_store
 from storage import changeover, embeddings, overlap, spaces
 from storage.changeover import Looked, Switch
+from storage.communities.kept import path_beside
 from storage.index import INLINE_MOST, SnapshotError, open_index, snapshot_path
 from storage.index_rebuild import rebuild
 from storage.outages import StoreError
@@ -151,11 +152,12 @@ class Finisher:
 
 
 def forget_stale_snapshot(settings: Settings, space: KnownSpace) -> None:
-    """Removes a snapshot that is older than its space: one that was removed and made again."""
-    path = snapshot_path(settings.index_folder, space.id)
-    with suppress(FileNotFoundError):
-        if path.stat().st_mtime < space.created_at.timestamp():
-            path.unlink()
+    """Removes a snapshot that is older than its space, and communities: it was made again since."""
+    snapshot = snapshot_path(settings.index_folder, space.id)
+    for path in (snapshot, path_beside(snapshot)):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < space.created_at.timestamp():
+                path.unlink()
 
 
 def _is_our_turn(connection: Connection) -> bool:

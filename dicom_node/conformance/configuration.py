@@ -75,6 +75,8 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "index.milvus_uri": "the address of Milvus, where that is the store",
         "index.milvus_token": "what Milvus lets us in by",
         "index.milvus_timeout_s": "seconds after which Milvus is taken not to answer",
+        "index.communities": "how images are divided into communities, for who asks by them",
+        "index.communities_degree": "images that one is joined with for that, on average",
         "search.k": "hits in an answer, at most",
         "search.level": "percentile that the best hit must reach for there to be an answer",
         "volume.slices": "whether CT and MR are compared by a set of slices of each series, too",

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from dicom_node.http.requests import is_uid
 from storage.filters import Filters
-from storage.search import Marks, Wish
+from storage.search import Marks, Strategy, Wish
 
 MOST_HITS = 100
 MOST_AGE = 999
@@ -68,8 +68,9 @@ def asked(request: Request, extra: Collection[str] = (), *, without: Collection[
     more, less = found.pop("more", ()), found.pop("less", ())
     marks = Marks(more, less, by_reader=bool(found.pop("refine", None)))
     k, also = found.pop("k", None), found.pop("also", ())
+    strategy = found.pop("strategy", Strategy.NEAREST)
     filters = Filters(**{SEVERAL.get(name, name): value for name, value in found.items()})
-    return Wish(k, filters, also, marks)
+    return Wish(k, filters, also, marks, strategy)
 
 
 def _unnumbered(name: str) -> str:
@@ -117,6 +118,13 @@ def _refine(values: Sequence[str]) -> str:
     return text
 
 
+def _strategy(values: Sequence[str]) -> Strategy:
+    text = _one(values)
+    if text not in list(Strategy):
+        raise ValueError(f"takes one of {', '.join(Strategy)}")
+    return Strategy(text)
+
+
 def _one(values: Sequence[str]) -> str:
     if len(values) > 1:
         raise ValueError("given more than once")
@@ -161,4 +169,4 @@ _READ: dict[str, Callable[[Sequence[str]], object]] = {
 }
 NAMES = tuple(_READ)
 """The parameters that narrow a question, and ``k``."""
-_READ |= {**dict.fromkeys(UIDS, _uids), "refine": _refine}
+_READ |= {**dict.fromkeys(UIDS, _uids), "refine": _refine, "strategy": _strategy}

@@ -28,6 +28,7 @@ from dicom_node.http.openapi_parts import (
     ref,
 )
 from dicom_node.http.reports import DICOM, PICTURE_PATH, REPORT_PATH
+from storage.search import Strategy
 
 HTML = "text/html"
 _UID_TEXT: Node = {"type": "string", "pattern": r"^[0-9.]{1,64}$"}
@@ -72,7 +73,7 @@ def _of_a_study() -> Mapping[tuple[str, str], Node]:
             _ok(found("The answer, which may hold no hit.", "Answer")),
             {"202": awaited("State")},
             problems(404, 409, 422),
-            parameters=[*_question(), *_studies()],
+            parameters=[*_question(), *_studies(), _strategy()],
         ),
         ("GET", f"{STUDY}/image.png"): _operation(
             "An image of the study as the encoder saw it: 8-bit gray, at most 512 px.",
@@ -195,6 +196,11 @@ def _studies() -> list[Node]:
     }
     uids = {"type": "array", "items": _UID_TEXT, "maxItems": MOST_VALUES}
     return [query(name, f"{says[name]} Study Instance UIDs.", uids) for name in UIDS]
+
+
+def _strategy() -> Node:
+    says = "How studies are looked for; by default the nearest. Communities, if the node has some."
+    return query("strategy", says, {"enum": list(Strategy)}, allowEmptyValue=True)
 
 
 def _image() -> list[Node]:

@@ -4,6 +4,9 @@ from dicom_node.http.feedback import GivenFeedback
 from dicom_node.http.labels import SaidLabels
 from dicom_node.http.openapi_parts import Node, an_object, or_null, ref
 from dicom_node.http.reports import ReportRequest
+from storage.communities.partition import Method
+from storage.communities.searching import Way
+from storage.search import Strategy
 from storage.tables import COMMITMENTS, QUEUE_STATES, STUDY_STATES
 
 _TEXT: Node = {"type": "string"}
@@ -62,7 +65,7 @@ def _answers() -> Node:
             an_object(word), {"series_instance_uid": _TEXT, "sop_instance_uid": _TEXT}
         ),
         "Labels": an_object(labels),
-        "Hit": an_object(_hit()),
+        "Hit": _with_optional(an_object(_hit()), {"way": {"enum": list(Way)}}),
         "Answer": _with_wishes(an_object(_answer())),
     }
 
@@ -114,7 +117,19 @@ def _with_wishes(answer: Node) -> Node:
     uids = {"type": "array", "items": _TEXT}
     names = ("more", "less", "left_out")
     refined = {"by": {"enum": ["feedback", "request"]}, **dict.fromkeys(names, uids)}
-    return _with_optional(answer, {"also": uids, "refined": an_object(refined)})
+    communities = {
+        "method": {"enum": list(Method)},
+        "edges": _WHOLE,
+        "vectors": _WHOLE,
+        "not_held": _WHOLE,
+    }
+    wishes = {
+        "also": uids,
+        "refined": an_object(refined),
+        "strategy": {"const": str(Strategy.COMMUNITIES)},
+        "communities": an_object(communities),
+    }
+    return _with_optional(answer, wishes)
 
 
 def _reports() -> Node:

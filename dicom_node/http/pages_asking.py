@@ -61,7 +61,7 @@ def asking_of(request: Request, uid: str) -> Asking | StatePage:
     is_series = series is None or is_uid(series)
     has_viewer = request.headers.get(DOOR_HEADER) == "orthanc"
     try:
-        wish = asked(request, extra=(VIEWER,), without=UIDS)
+        wish = asked(request, extra=(VIEWER,), without=(*UIDS, "strategy"))
     except HTTPException as fault:
         kept = [(VIEWER, series)] if series and is_series else []
         return states.no_such_filters(fault.detail, links.page(uid, kept))

@@ -13,6 +13,9 @@ from dicom_node.verbs.parsing import positive, verb
 from dicom_node.verbs.speech import could_not, put, put_json, say
 from storage import sends, studies
 
+STRATEGIES = ("nearest", "communities")
+"""Those of ``storage.search.Strategy``, which it takes too long to load for the help alone."""
+
 
 def run_ingest(chosen: argparse.Namespace, settings: Settings) -> int:
     """Files and folders into the archive."""
@@ -38,10 +41,10 @@ def run_search(chosen: argparse.Namespace, settings: Settings) -> int:
     """The studies most like one or several of the archive, or like files."""
     from dicom_node import questions  # noqa: PLC0415  (as above)
     from dicom_node.console import answer_json, answer_text  # noqa: PLC0415
-    from storage.search import Marks, Wish  # noqa: PLC0415
+    from storage.search import Marks, Strategy, Wish  # noqa: PLC0415
 
     marks = Marks(tuple(dict.fromkeys(chosen.more)), tuple(dict.fromkeys(chosen.less)))
-    wish = Wish(k=chosen.k, marks=marks)
+    wish = Wish(k=chosen.k, marks=marks, strategy=Strategy(chosen.strategy))
     with open_database(settings) as engine:
         found = questions.ask(engine, settings, chosen.question, wish=wish, asked_by="cli")
     if chosen.json:
@@ -109,6 +112,12 @@ def add_verbs(verbs: Any) -> None:
         search.add_argument(
             name, action="append", default=[], metavar="STUDY_UID", help=f"{what}; repeatable"
         )
+    search.add_argument(
+        "--strategy",
+        choices=STRATEGIES,
+        default=STRATEGIES[0],
+        help="how studies are looked for; by default the nearest",
+    )
     search.add_argument("--json", action="store_true")
     verb(verbs, "close", run_close).add_argument("study", metavar="STUDY_UID")
     verb(verbs, "failed", run_failed).add_argument("--json", action="store_true")

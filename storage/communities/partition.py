@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,9 @@ class Method(StrEnum):
 
     LOUVAIN = "louvain"
     LEIDEN = "leiden"
+
+
+_NEEDS = MappingProxyType({Method.LOUVAIN: ("igraph",), Method.LEIDEN: ("igraph", "leidenalg")})
 
 
 class LackingError(RuntimeError):
@@ -99,6 +102,16 @@ def partitioned(
         find = _louvain if method is Method.LOUVAIN else _leiden
         labels = _grown_to(graph, numbered(np.array(find(graph, resolution, seed))), least)
     return Partition(labels, method, resolution, seed, least)
+
+
+def must_be_installed(method: Method) -> None:
+    """Looks for what a method needs, before a graph is made for it.
+
+    Raises:
+        LackingError: a library is not installed.
+    """
+    for package in _NEEDS[method]:
+        _imported(package)
 
 
 def sums_of(graph: ImageGraph, labels: Labels) -> Sums:

@@ -155,6 +155,15 @@ class CommunityIndex:
         found = islice(self._each(query, edges, left_out), k)
         return CommunityAnswer(tuple(found), len(np.setdiff1d(edges[0], left_out)))
 
+    def count_edges(self, query: Vectors, excluded: Iterable[int] = ()) -> int:
+        """With how many of those that may be found a vector is joined.
+
+        Raises:
+            VectorError: as ``search``.
+        """
+        joined, _ = edges_of(self._checked(query), self.vectors, self.graph.threshold)
+        return len(np.setdiff1d(joined, self._rows_of(excluded)))
+
     def search_member(self, key: int, k: int, excluded: Iterable[int] = ()) -> CommunityAnswer:
         """The first k that are found from a vector that is held: it is taken out and asks.
 

@@ -1,12 +1,12 @@
 """The first stage: studies by their best image, the index's shortlists widened until certain."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from sqlalchemy.engine import Connection
 
 from storage.rules.question import QueryImage, Question, some_at_a_time
-from storage.rules.rows import Comparable, Found, Left, comparable, ids_of_group, similarity
+from storage.rules.rows import Found, Left, comparable, compared, ids_of_group
 from storage.rules.searched import count_all_images, count_images
 from storage.searchable import Searchable
 from storage.vectors.segment import Ids, Neighbour
@@ -90,7 +90,8 @@ def _by_images(
         others = comparable(connection, index, question, images[0].group, keys)
         widened = []
         for image, neighbours in zip(images, lists, strict=True):
-            best = best_by_study([_compared(image, others, neighbours)])
+            pairs = (compared(image, others[n.key]) for n in neighbours if n.key in others)
+            best = best_by_study([pairs])
             found.append(best)
             if len(neighbours) == length and not _is_certain(best, wanted, neighbours[-1]):
                 widened.append(image)
@@ -102,14 +103,3 @@ def _is_certain(best: Sequence[Found], wanted: int, last: Neighbour) -> bool:
     """Whether nothing beyond the shortlist's last entry can be among the ``wanted`` best."""
     beyond = 1.0 - last.distance + ROUNDING
     return len(best) >= wanted and best[wanted - 1].score > beyond
-
-
-def _compared(
-    image: QueryImage, others: Mapping[int, Comparable], neighbours: Sequence[Neighbour]
-) -> Iterator[Found]:
-    for neighbour in neighbours:
-        other = others.get(neighbour.key)
-        if other is not None:
-            told = similarity(image.vector, other.vector)
-            score = told if image.moved is None else similarity(image.moved, other.vector)
-            yield Found(other.study, other.image, told, image, score)

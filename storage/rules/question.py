@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,13 @@ from sqlalchemy.engine import Connection
 from storage import embeddings, studies
 from storage.answer import ImageReference, Refined, SpaceSummary, StudyRecord
 from storage.filters import NO_FILTERS, Filters
+
+
+class Strategy(StrEnum):
+    """How studies are looked for: the nearest, or those that a region grows to."""
+
+    NEAREST = "nearest"
+    COMMUNITIES = "communities"
 
 
 class SearchError(Exception):
@@ -63,7 +71,8 @@ class Question:
     ``filters`` narrow the hits, not the patient's priors, which are listed whatever they are.
     ``also`` are further studies that are asked with: each study is found by its best image
     against any of theirs. ``refined`` names the studies whose marks moved the question, and
-    ``rejected`` are the rows of those that are not to be hits again.
+    ``rejected`` are the rows of those that are not to be hits again. ``strategy`` says how hits are
+    looked for; priors are always the nearest.
     """
 
     study: StudyRecord
@@ -75,6 +84,7 @@ class Question:
     also: Sequence[QueryStudy] = ()
     refined: Refined | None = None
     rejected: tuple[int, ...] = ()
+    strategy: Strategy = Strategy.NEAREST
 
     @property
     def is_moved(self) -> bool:

@@ -28,6 +28,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from storage import embeddings, studies
 from storage.answer import ImageReference, StudyRecord
+from storage.communities.searching import Way
 from storage.rules.question import QueryImage, Question
 from storage.searchable import Searchable
 from storage.tables import Embedding, Study
@@ -39,7 +40,8 @@ class Found:
 
     ``similarity`` is the cosine of the two images, and what a reader is told; ``score`` is what
     the studies are ordered by, the greater first. They differ where the question was refined.
-    ``by_slices`` is the likeness of the slices, where a second stage compared them.
+    ``by_slices`` is the likeness of the slices, where a second stage compared them, ``way`` how a
+    search by communities found it.
     """
 
     study: StudyRecord
@@ -48,6 +50,7 @@ class Found:
     query: QueryImage
     score: float
     by_slices: float | None = None
+    way: Way | None = None
 
     def order(self) -> tuple[float, str]:
         """The best first, ties by Study Instance UID."""
@@ -66,6 +69,13 @@ class Comparable:
 def similarity(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     """The cosine of two unit vectors of shape (dimension,), summed in double precision."""
     return float(first.astype(np.float64) @ second.astype(np.float64))
+
+
+def compared(image: QueryImage, other: Comparable) -> Found:
+    """An image of the question with an image that it may be compared with."""
+    told = similarity(image.vector, other.vector)
+    score = told if image.moved is None else similarity(image.moved, other.vector)
+    return Found(other.study, other.image, told, image, score)
 
 
 def comparable(

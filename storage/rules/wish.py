@@ -10,6 +10,7 @@ from storage.rules.question import (
     NoSuchStudyError,
     QueryStudy,
     Question,
+    Strategy,
     WishError,
     query_study,
 )
@@ -28,6 +29,7 @@ class Wish:
     filters: Filters = NO_FILTERS
     also: tuple[str, ...] = ()
     marks: Marks = NO_MARKS
+    strategy: Strategy = Strategy.NEAREST
 
 
 PLAIN = Wish()
@@ -55,7 +57,8 @@ def wished(connection: Connection, question: Question, wish: Wish, *, reader: st
     marks = wish.marks
     if marks.by_reader:
         marks = marks_given(connection, question.study.study_instance_uid, reader=reader)
-    return refined(connection, replace(question, also=[*question.also, *also]), marks)
+    asked = replace(question, also=[*question.also, *also], strategy=wish.strategy)
+    return refined(connection, asked, marks)
 
 
 def study_asked_with(connection: Connection, question: Question, uid: str) -> QueryStudy:

@@ -21,6 +21,7 @@ from encoders.baseline import describe
 from storage import changeover, embeddings, studies
 from storage.answer import SpaceSummary
 from storage.changeover import Gap, MissingImage
+from storage.communities.kept import path_beside
 from storage.database import connect
 from storage.migrate import migrate
 from storage.spaces import Maker
@@ -289,15 +290,18 @@ def test_a_snapshot_of_a_space_that_was_removed_and_made_again_is_forgotten(
     assert found is not None
     path = node.worker.settings.index_folder / f"{space.id}.index"
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(b"of an earlier life")
+    for one in (path, path_beside(path)):
+        one.write_bytes(b"of an earlier life")
     finishing.forget_stale_snapshot(node.worker.settings, found)
     assert path.exists()
+    assert path_beside(path).exists()
     with node.engine.begin() as connection:
         connection.execute(text("UPDATE spaces SET created_at = now() + interval '1 h'"))
     found = wanted(node.engine)
     assert found is not None
     finishing.forget_stale_snapshot(node.worker.settings, found)
     assert not path.exists()
+    assert not path_beside(path).exists()
 
 
 def test_an_image_whose_new_bytes_are_not_worked_yet_is_done_from_the_kept_one(

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from dicom_node.http.asked import asked
 from storage.filters import NO_FILTERS, Filters
-from storage.search import Marks, Wish
+from storage.search import Marks, Strategy, Wish
 
 
 def _request(query: str) -> Request:
@@ -50,6 +50,9 @@ def test_parameters_become_filters(query: str, k: int | None, filters: Filters) 
         ("more=1.2&less=1.3&less=1.4", Wish(marks=Marks(("1.2",), ("1.3", "1.4")))),
         ("refine=feedback", Wish(marks=Marks(by_reader=True))),
         ("refine=&more=&less=&also=", Wish()),
+        ("strategy=communities", Wish(strategy=Strategy.COMMUNITIES)),
+        ("strategy=nearest", Wish()),
+        ("strategy=", Wish()),
     ],
 )
 def test_parameters_name_studies_and_marks(query: str, wish: Wish) -> None:
@@ -79,6 +82,7 @@ BROKEN = [
     *((name, value) for name in ("date_from", "date_to") for value in [*DATES, "2024-01-01%00"]),
     *((name, value) for name in ("modality", "body_part", "view", "label") for value in TEXTS),
     *((name, value) for name in ("also", "more", "less") for value in ["1.2x", "1" * 65, *TEXTS]),
+    *(("strategy", value) for value in ["Communities", "knn", "1", "%00", "communities "]),
     *(("refine", value) for value in ["Feedback", "yes", "1.2.3", "%00"]),
 ]
 
@@ -109,6 +113,7 @@ def test_a_malformed_parameter_is_named(name: str, value: str) -> None:
         ),
         ("viewer=1.2", "'viewer': no such parameter"),
         ("refine=feedback&more=1.2", "refine: takes the reader's marks, and more others"),
+        ("strategy=nearest&strategy=nearest", "strategy: given more than once"),
         ("refine=feedback&refine=feedback", "refine: given more than once"),
         (urlencode([("less", f"1.{n}") for n in range(51)]), "less: given more than 50 times"),
     ],

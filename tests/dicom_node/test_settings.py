@@ -242,6 +242,18 @@ def test_reports_go_to_the_peer_that_the_caller_names() -> None:
             "peers.0.addresses.0: ",
         ),
         ("[[peers]]\nname = 'p'\nae_title = 'P'\nrule = 'all'", "peers.0.rule: "),
+        ("[index]\ncommunities = 'on'", "index.communities: "),
+        ("[index]\ncommunities = true", "index.communities: "),
+        ("[index]\ncommunities_degree = 0.5", "index.communities_degree: "),
+        ("[index]\ncommunities_degree = 'many'", "index.communities_degree: "),
+        (
+            "[index]\nengine = 'pgvector'\ncommunities = 'louvain'",
+            'index: index.engine: communities go with "exact", "hnsw" and "ivf", not with "pgv',
+        ),
+        (
+            "[index]\nengine='milvus'\nmilvus_uri='http://m:1'\ncommunities = 'leiden'",
+            "index: index.engine: communities go with",
+        ),
         (
             "[[peers]]\nname='p'\nae_title='P'\nrule='index'\nreports_to='q'",
             "peers.0: 'p': reports_to",

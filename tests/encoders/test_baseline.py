@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from benchmarks import baseline_quality as quality
-from encoders.baseline import PREPROCESSING, VERSION, describe
-from encoders.baseline_size import DIMENSION
+from encoders.baseline import PREPROCESSING, describe
+from encoders.baseline_size import DIMENSION, VERSION
 
 Pixels = NDArray[np.float32]
 

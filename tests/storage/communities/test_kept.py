@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from storage.communities.kept import Kept, load, save
+from storage.communities.kept import About, Kept, about, load, path_beside, save
 from storage.communities.partition import Method
 from storage.communities.searching import CommunityIndex
+from storage.index import forget, snapshot_path
 from storage.vectors import sections
 from storage.vectors.base import SnapshotError
 from tests.storage.communities.test_graph import drawn
@@ -32,6 +33,31 @@ def test_what_was_saved_answers_the_same(tmp_path: Path) -> None:
         was.seed,
         was.least,
     )
+
+
+def test_it_says_what_it_is_of(tmp_path: Path) -> None:
+    path = tmp_path / "communities"
+    save(path, Kept(INDEX, "a space", 17, 5))
+    count = len(set(INDEX.partition.labels.tolist()))
+    assert about(path, "a space") == About(17, Method.LEIDEN, 5, 60, count)
+    assert load(path, "a space").degree == 5
+
+
+def test_a_head_that_lacks_something_is_refused(tmp_path: Path) -> None:
+    said = {"format": "likeness-communities-1", "space_id": "a space"}
+    sections.write(tmp_path / "old", said, {})
+    for read in (about, load):
+        with pytest.raises(SnapshotError, match="its head lacks '"):
+            read(tmp_path / "old", "a space")
+
+
+def test_it_goes_with_the_index_beside_it(tmp_path: Path) -> None:
+    path = path_beside(snapshot_path(tmp_path, "a"))
+    other = path_beside(snapshot_path(tmp_path, "b"))
+    for one in (path, other):
+        save(one, Kept(INDEX, "a space", 1))
+    forget(tmp_path, "a")
+    assert (path.exists(), other.exists()) == (False, True)
 
 
 def test_a_later_one_takes_its_place(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from storage.communities.graph import GraphError, ImageGraph, image_graph
 from storage.communities.partition import (
     LackingError,
     Method,
+    must_be_installed,
     numbered,
     partitioned,
     sums_of,
@@ -158,3 +159,10 @@ def test_a_library_that_is_not_here_is_named(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(LackingError, match=rf"{package}.*likeness-node\[communities\]"):
         partitioned(SOME, method)
+    with pytest.raises(LackingError, match=package):
+        must_be_installed(method)
+
+
+@METHODS
+def test_what_is_installed_is_not_lacking(method: Method) -> None:
+    must_be_installed(method)

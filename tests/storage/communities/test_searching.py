@@ -154,3 +154,13 @@ def test_questions_that_cannot_be_asked() -> None:
     for wrong in (np.full(4, math.nan), np.ones(4), np.eye(5)[0]):
         with pytest.raises(VectorError):
             index.search(wrong.astype(np.float32), 1)
+
+
+@pytest.mark.parametrize("gone", [0, 5, COUNT])
+def test_edges_are_counted_as_a_search_counts_them(gone: int) -> None:
+    index, query = index_of(drawn(8, COUNT, 4)), drawn(9, 1, 4)[0]
+    cosines = {int(k): cosine(query, v) for k, v in zip(index.keys, index.vectors, strict=True)}
+    left_out = set(index.keys[:gone].tolist())
+    joined = {key for key, x in cosines.items() if round(x, 9) >= index.graph.threshold}
+    assert index.count_edges(query, left_out) == len(joined - left_out)
+    assert index.count_edges(query, left_out) == index.search(query, 1, left_out).edges
