@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dicom_node.settings import Section, Settings
+from dicom_node.settings import EncoderSettings, Section, Settings
+from encoders.folders.naming import absolute
 
 ENVIRONMENT_PREFIX = "LIKENESS_"
 SETTINGS_VARIABLE = "LIKENESS_SETTINGS"
@@ -106,11 +107,17 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
     return settings.model_copy(
         update={
             "data_folder": folder / settings.data_folder.expanduser(),
-            "encoder": _absolute(settings.encoder, folder),
+            "encoder": _encoder(settings.encoder, folder),
             "http": _absolute(settings.http, folder),
             "tls": _absolute(settings.tls, folder),
         }
     )
+
+
+def _encoder(section: EncoderSettings, folder: Path) -> Section:
+    """The name of an encoder folder is a path too."""
+    named = {"name": absolute(section.name, folder)}
+    return _absolute(section, folder).model_copy(update=named)
 
 
 def _absolute(section: Section, folder: Path) -> Section:

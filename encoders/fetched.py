@@ -89,7 +89,9 @@ def lack_of_weights(declaration: Declaration, options: EncoderOptions) -> str | 
 
 def _lack_in_folder(source: InFolder, options: EncoderOptions) -> str | None:
     if options.weights is not None:
-        return f"nothing, but {options.weights} is no weights of it (remove encoder.weights)"
+        return (
+            f"leave for other weights than its folder's (remove encoder.weights, {options.weights})"
+        )
     return None if source.path.is_file() else f"weights file {source.path} (copy the whole folder)"
 
 

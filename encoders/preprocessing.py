@@ -3,8 +3,11 @@
 No torch here: a declaration can be listed without it. ``encoders.transforms`` does the work.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
+
+from encoders import baseline_size
 
 Resize = Literal["square", "shortest side", "longest side", "central square", "filled square"]
 """How a size is reached: each side to it, whatever the shape; the shorter side to it (what is
@@ -19,6 +22,8 @@ with what becomes 0 in the network's input beyond the image."""
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 HALF = (0.5, 0.5, 0.5)
+LARGEST = 4096
+"""Side of an input, pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +54,8 @@ class Preprocessing:
             channels, which all get the gray image.
         regions: what is seen instead of the whole image, by a name of ``encoders.regions.layouts``;
             empty for the whole.
+        descriptor: whether one more channel holds what the weight-free descriptor says of the whole
+            image (``encoders.baseline``), its numbers row by row, and 0 after them.
     """
 
     size: int
@@ -65,6 +72,7 @@ class Preprocessing:
     low: float = 0.0
     high: float = 1.0
     regions: str = ""
+    descriptor: bool = False
 
     @property
     def channels(self) -> int:
@@ -74,10 +82,30 @@ class Preprocessing:
             RegionError: there is no such layout of regions.
         """
         if not self.regions:
-            return len(self.mean)
+            return len(self.mean) + self.descriptor
         from encoders.regions.layouts import names_of  # noqa: PLC0415 (SciPy, for few encoders)
 
-        return len(self.mean) * len(names_of(self.regions))
+        return len(self.mean) * len(names_of(self.regions)) + self.descriptor
+
+    def must_be_possible(self) -> None:
+        """To be called where the numbers were read of a file.
+
+        Raises:
+            ValueError: no image can be seen so; the message says what is wrong.
+        """
+        sides = (self.size, self.size if self.resize_to is None else self.resize_to)
+        numbers = (*self.mean, *self.std, self.low, self.high)
+        if min(sides) < 1 or max(sides) > LARGEST:
+            raise ValueError(f"an image has at least one pixel, and at most {LARGEST} a side")
+        if not self.mean or len(self.mean) != len(self.std) or min(self.std) <= 0:
+            raise ValueError("mean and std are of as many channels, one at least, and std above 0")
+        if not all(map(math.isfinite, numbers)) or self.low >= self.high:
+            raise ValueError("low is below high, and no number is infinite")
+        if self.descriptor and self.size**2 < baseline_size.DIMENSION:
+            raise ValueError(
+                f"a descriptor of {baseline_size.DIMENSION} numbers needs a larger size"
+            )
+        _ = self.channels  # whose layout of regions is looked up
 
     @property
     def text(self) -> str:
@@ -89,6 +117,8 @@ class Preprocessing:
             parts.append(f"filled up from {self.fill}{' after statistics' * self.fill_last}")
         parts.append(f"centre crop {self.size}{', to even' * (self.crop == 'to even')}")
         parts += ["stretched"] * self.stretch
+        if self.descriptor:
+            parts.append(f"descriptor {baseline_size.VERSION} beside")
         if self.regions:
             parts.insert(0, f"regions {self.regions}")
         parts.append(f"range {self.low:g} to {self.high:g}")

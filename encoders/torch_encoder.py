@@ -1,6 +1,5 @@
 """Declared networks behind the encoder interface: built, filled with weights, run in batches."""
 
-import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -19,6 +18,7 @@ from encoders.grayscale import WINDOW_RULE
 from encoders.image import GrayscaleImage
 from encoders.lane import Lane
 from encoders.lanes import check, lanes_of
+from encoders.networks.known import built
 from encoders.networks.pooled import PooledNetwork
 from encoders.regions.crops import RegionError
 from encoders.space import Space
@@ -97,11 +97,13 @@ def load(declaration: Declaration, options: EncoderOptions) -> TorchEncoder:
 
 
 def build(declaration: Declaration) -> PooledNetwork:
-    """The declared network with random weights."""
-    module, function = declaration.network.split(":")
-    make = getattr(importlib.import_module(module), function)
-    network: PooledNetwork = make(declaration.config, declaration.pooling)
-    return network
+    """The declared network with random weights.
+
+    Raises:
+        EncoderError: it cannot be built with the declared parameters.
+    """
+    asked = declaration
+    return built(asked.name, asked.network, asked.config, asked.pooling)
 
 
 def space_of(declaration: Declaration, weights_digest: str, precision: Precision = "fp32") -> Space:

@@ -40,11 +40,16 @@ def transforms_of(asked: Preprocessing) -> Callable[..., Tensor]:
         RegionError: there is no such layout; when called, boxes are not inside the image, or not
             as many as the layout has.
     """
+    made: Callable[..., Tensor] = _of_whole(asked)
     if asked.regions:
         from encoders.regions.transforms import region_transforms  # noqa: PLC0415 (SciPy)
 
-        return region_transforms(asked.regions, _of_whole(asked))
-    return _of_whole(asked)
+        made = region_transforms(asked.regions, made)
+    if asked.descriptor:
+        from encoders.descriptor_channel import with_descriptor  # noqa: PLC0415 (SciPy)
+
+        made = with_descriptor(made, asked.size)
+    return made
 
 
 def _of_whole(asked: Preprocessing) -> Callable[[Floats], Tensor]:

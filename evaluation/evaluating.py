@@ -35,6 +35,21 @@ class System:
     space: str = ""
     asking: Vectors | None = None
 
+    def must_have_one_vector(self, what: str) -> None:
+        """To be called by what has no place for images that ask by other vectors.
+
+        Args:
+            what: is to be done with the vectors, as a noun.
+
+        Raises:
+            CollectionError: images ask by others than they answer by.
+        """
+        if self.asking is not None:
+            raise CollectionError(
+                f"{self.name}: {what} needs one vector of each image, and images of folds ask by "
+                "others than they answer by; give one fold's encoder, folder:FOLDER/fold-0"
+            )
+
 
 @dataclass(frozen=True)
 class Row:

@@ -68,7 +68,8 @@ class Neighbourhood:
             than those that answer; None where they are the same.
 
     Raises:
-        VectorsError: a vector is not finite, or has no direction; or there are none.
+        VectorsError: a vector is not finite, or has no direction; there are none; or as they ask
+            they are not as many and as long as when they answer.
     """
 
     def __init__(
@@ -82,12 +83,18 @@ class Neighbourhood:
         self.metric = metric
         self._vectors = checked(vectors, metric)
         self._asking = self._vectors if asking is None else checked(asking, metric)
+        if self._asking.shape != self._vectors.shape:
+            raise VectorsError(
+                f"images ask by vectors of shape {self._asking.shape} and answer by those of shape "
+                f"{self._vectors.shape}"
+            )
         everyone = np.arange(len(vectors), dtype=np.int64)
         self.queries = everyone if queries is None else queries
         self.index = everyone if index is None else index
         if not len(self.index):
             raise VectorsError("no image may answer: the index is empty")
-        self._slack = SLACK * _greatest_square(self._vectors, metric)
+        greatest = max(_greatest_square(one, metric) for one in (self._vectors, self._asking))
+        self._slack = SLACK * greatest
         self._lists = self._deep_lists(min(DEPTH, len(self.index)))
 
     def nearest(self, k: int, *, apart: Codes, strata: Codes | None = None) -> Run:

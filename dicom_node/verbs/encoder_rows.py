@@ -1,7 +1,7 @@
 """What the verbs of encoders tell: each encoder with its state on this machine. No torch here."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,10 @@ from sqlalchemy.exc import DBAPIError
 from dicom_node.making import encoder_options, maker_of
 from dicom_node.settings import Settings
 from encoders import extras, registry
-from encoders.declaration import Declaration, Hub, OwnFile
-from encoders.encoder import EncoderOptions
+from encoders.declaration import Declaration, Hub, InFolder, OwnFile
+from encoders.encoder import EncoderError, EncoderOptions
 from encoders.fetched import lack_of_weights
-from encoders.folders.naming import absolute
+from encoders.folders.naming import PREFIX, absolute
 from storage import spaces
 from storage.bounded_connection import PROMPT
 from storage.database import DatabaseError, connect
@@ -119,6 +119,7 @@ class Row:
 
 
 YOUR_FILE, FETCH, TERMS = "a file of yours", "fetch", "fetch (terms)"
+ITS_FOLDER = "its folder, and no weights beside it"
 ALLOWED_PICKLE = "allow_pickle"
 
 
@@ -131,7 +132,19 @@ def rows(settings: Settings, known: Known) -> list[Row]:
     ]
     named = {used, maker_of(settings).name} | known.makers.keys()
     others = named - {row.name for row in declared}
-    return declared + [_undeclared(name, used, known) for name in sorted(others - {""})]
+    return declared + [_other(settings, known, name, used) for name in sorted(others - {""})]
+
+
+def _other(settings: Settings, known: Known, name: str, used: str) -> Row:
+    if not name.startswith(PREFIX):
+        return _undeclared(name, used, known)
+    try:
+        entry = registry.find(name)
+    except EncoderError as fault:
+        row = _undeclared(name, used, known)
+        return replace(row, missing=(str(fault),), needs=(ITS_FOLDER,))
+    row = _row(entry, encoder_options(settings, maker_here(settings, known, name)), used)
+    return replace(row, name=name, in_use=name == used)
 
 
 def _row(entry: Declaration, options: EncoderOptions, used: str) -> Row:
@@ -157,6 +170,8 @@ def _weights_needed(entry: Declaration, options: EncoderOptions) -> list[str]:
     lack = lack_of_weights(entry, options)
     if lack is None:
         return []
+    if isinstance(entry.source, InFolder):
+        return [ITS_FOLDER]
     if isinstance(entry.source, OwnFile) or options.weights is not None:
         return [YOUR_FILE]
     gated = isinstance(entry.source, Hub) and entry.source.gated

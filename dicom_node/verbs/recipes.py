@@ -6,7 +6,7 @@ from typing import Any
 
 from dicom_node.verbs.speech import put, put_json
 from encoders.training.fault import TrainingError
-from encoders.training.recipe import Recipe, names, read_recipe
+from encoders.training.recipe import Recipe, merged, names, read_recipe
 
 
 def told(chosen: argparse.Namespace) -> int:
@@ -38,7 +38,7 @@ def recipe_of(chosen: argparse.Namespace) -> Recipe:
     changes: dict[str, dict[str, Any]] = {"targets": targets} if targets else {}
     for given in chosen.set:
         for table, values in _as_toml(given).items():
-            changes[table] = {**changes.get(table, {}), **values}
+            changes[table] = merged(changes.get(table, {}), values)
     return recipe.changed(changes)
 
 
@@ -51,4 +51,5 @@ def _as_toml(given: str) -> dict[str, dict[str, Any]]:
             continue
         if equals and all(isinstance(one, dict) for one in found.values()):
             return found
-    raise TrainingError(f"--set {given}: not TABLE.KEY=VALUE, such as optimiser.rate=1e-4")
+    said = " ".join(given.split())
+    raise TrainingError(f"--set {said}: not TABLE.KEY=VALUE, such as optimiser.rate=1e-4")

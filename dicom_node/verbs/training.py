@@ -23,6 +23,10 @@ def run_train(chosen: argparse.Namespace, settings: Settings) -> int:
         return recipes.told(chosen)
     if chosen.recipe is None or chosen.data is None:
         chosen.misused("a recipe and --data are needed; --list shows the recipes")
+    if chosen.folds == 1:
+        chosen.misused("--folds 1: each fold is asked about what the others learned; two at least")
+    if chosen.folds and chosen.split is not None:
+        chosen.misused("--folds parts patients itself: leave --split out")
     # threads that wait for one whose core is taken would spin on the others (docs/benchmarks.md)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     extras.imported("pytorch_lightning", EXTRA)

@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -15,11 +14,12 @@ from dicom_node.verbs.evaluation_sources import read
 from dicom_node.verbs.recipes import recipe_of
 from dicom_node.verbs.speech import put, put_json, say
 from encoders.training.fault import TrainingError
-from encoders.training.loop import Progress, Run
+from encoders.training.loop import BEST, LAST, Progress, Run
 from encoders.training.recipe import Recipe, SplitBy
 from encoders.training.training import CHECKPOINTS, Wanted
 from evaluation.learning.folds import fold_folder, write_folds
 from evaluation.learning.running import PARTS, Asked, Product, product_of
+from evaluation.report.as_json import plain
 from evaluation.report.words import interval, number
 from evaluation.text_table import MEANS
 
@@ -43,9 +43,10 @@ def run(chosen: argparse.Namespace, settings: Settings) -> int:
         wanted = _wanted(chosen, recipe, folder)
         products = [product_of(asked, place, one) for place, one in _runs(chosen, folder, wanted)]
     if chosen.folds:
-        write_folds(folder, recipe, chosen.folds, wanted.run.seed)
+        weights = [product.told.weights_sha256 for product in products]
+        write_folds(folder, recipe, weights, wanted.run.seed)
     if chosen.json:
-        put_json([_as_json(product) for product in products])
+        put_json([plain(_as_json(product)) for product in products])
     else:
         put("\n".join(line for product in products for line in _lines(product)))
     for product in products:
@@ -89,11 +90,18 @@ def _parts(given: Sequence[str]) -> Mapping[str, Path]:
 
 
 def _forget(folder: Path) -> None:
-    """Removes what earlier runs left to go on with; an encoder that is there stays until then."""
-    for checkpoints in (folder / CHECKPOINTS, *folder.glob(f"fold-*/{CHECKPOINTS}")):
-        shutil.rmtree(checkpoints, ignore_errors=True)
-    for parts in (folder / PARTS, *folder.glob(f"fold-*/{PARTS}")):
-        shutil.rmtree(parts, ignore_errors=True)
+    """Removes what earlier runs left to go on with, and nothing else: the folder may hold more.
+
+    An encoder that is there stays until another takes its place.
+
+    Raises:
+        OSError: something cannot be removed.
+    """
+    for place in (folder, *folder.glob("fold-*")):
+        for name in (LAST, BEST):
+            (place / CHECKPOINTS / f"{name}.ckpt").unlink(missing_ok=True)
+        for part in place.glob(f"{PARTS}/*/"):
+            _forget(part)
 
 
 def _onto(shown: Any) -> Any:

@@ -18,8 +18,13 @@ def declare(name: str) -> Declaration:
     return declaration_of(read_told(folder), folder)
 
 
-def absolute(name: str) -> str:
-    """The name as it means the same from wherever it is asked; other encoders' as they are."""
+def absolute(name: str, folder: Path | None = None) -> str:
+    """The name as it means the same from wherever it is asked; other encoders' as they are.
+
+    Args:
+        name: of an encoder.
+        folder: that a relative path begins at; the one of this process where None.
+    """
     if not name.startswith(PREFIX):
         return name
-    return PREFIX + str(Path(name.removeprefix(PREFIX)).expanduser().absolute())
+    return PREFIX + str((folder or Path.cwd()) / Path(name.removeprefix(PREFIX)).expanduser())

@@ -1,9 +1,11 @@
 """What the ``encoder.json`` of a folder says, checked word by word."""
 
+import hashlib
+import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from encoders.declaration import Declaration, InFolder, Names
 from encoders.encoder import EncoderError
@@ -14,9 +16,24 @@ TOLD, WEIGHTS, CARD = "encoder.json", "model.safetensors", "README.md"
 """The three files of a folder."""
 HEAD = "head."
 """What stands before the names of tensors that only training needs."""
-
-
 NAMES = Names(ignored=(HEAD,))
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^\P{Cc}+$")]
+"""Of an encoder: one line."""
+ARITHMETIC = "1"
+"""Changes whenever what is done with a folder's network changes."""
+
+
+def plain(config: dict[str, Any]) -> dict[str, Any]:
+    """The config of a network, if it is what a JSON file can hold.
+
+    Raises:
+        ValueError: it is not; or a number is NaN or infinite.
+    """
+    try:
+        json.dumps(config, allow_nan=False)
+    except TypeError as fault:  # a date of TOML's
+        raise ValueError(str(fault)) from fault
+    return config
 
 
 class Told(BaseModel):
@@ -40,10 +57,10 @@ class Told(BaseModel):
         made: how it was trained: recipe, seed, versions of libraries ..., for people.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     format: Literal[1] = 1
-    name: str = Field(min_length=1, max_length=64)
+    name: Name
     summary: str
     network: str
     config: dict[str, Any]
@@ -56,6 +73,26 @@ class Told(BaseModel):
     reference: str = ""
     weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     made: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("preprocessing")
+    @classmethod
+    def _possible(cls, asked: Preprocessing) -> Preprocessing:
+        asked.must_be_possible()
+        return asked
+
+    @field_validator("config")
+    @classmethod
+    def _plain(cls, config: dict[str, Any]) -> dict[str, Any]:
+        return plain(config)
+
+    @property
+    def version(self) -> str:
+        """For the space: what no tensor tells of how vectors are made, such as which head is used.
+
+        Weights of one digest fill networks that differ in their parameters alone.
+        """
+        told = json.dumps([self.network, self.config], sort_keys=True)
+        return f"{ARITHMETIC}; {hashlib.sha256(told.encode()).hexdigest()[:16]}"
 
 
 def read_told(folder: Path) -> Told:
@@ -73,7 +110,9 @@ def read_told(folder: Path) -> Told:
             f"and {CARD}, as `likeness train` writes them"
         ) from fault
     except ValidationError as fault:
-        faults = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in fault.errors())
+        faults = (
+            f"{'.'.join(map(str, one['loc'])) or TOLD}: {one['msg']}" for one in fault.errors()
+        )
         raise EncoderError(f"{path}: {'; '.join(faults)}") from fault
 
 
@@ -95,5 +134,6 @@ def declaration_of(told: Told, folder: Path) -> Declaration:
         licence=told.licence,
         modalities=told.modalities,
         names=NAMES,
+        version=told.version,
         reference=told.reference,
     )

@@ -13,7 +13,13 @@ from encoders.networks.pooled import PooledNetwork
 
 
 def tensors_of(network: PooledNetwork, head: nn.Module | None = None) -> dict[str, Tensor]:
-    """The tensors of a folder: the body's by their own names, the head's behind ``head.``."""
+    """The tensors of a folder: the body's by their own names, the head's behind ``head.``.
+
+    Raises:
+        ValueError: the body has such names too, by which a folder knows what it needs not.
+    """
+    if taken := [name for name in network.body.state_dict() if name.startswith(HEAD)]:
+        raise ValueError(f"the network's own tensors have names of a head's: {', '.join(taken)}")
     beside = {} if head is None else head.state_dict()
     found = {**network.body.state_dict(), **{HEAD + name: one for name, one in beside.items()}}
     return {name: one.detach().cpu().contiguous().clone() for name, one in found.items()}

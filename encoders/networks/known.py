@@ -24,6 +24,8 @@ NETWORKS: Mapping[str, str] = MappingProxyType(
         "vit": "encoders.networks.monai_nets:vit",
         "densenet121 with attention": "encoders.networks.attention:densenet121_attention",
         "densenet121 on maps": "encoders.networks.saliency_nets:densenet121_on_maps",
+        "small resnet": "encoders.networks.small_resnet:small_resnet",
+        "beside the descriptor": "encoders.networks.beside_descriptor:beside_descriptor",
         "ensemble": "encoders.networks.ensemble:ensemble",
         "hash net": "encoders.networks.hashing:hash_net",
         "region graph": "encoders.networks.region_graph:region_graph",
@@ -31,6 +33,17 @@ NETWORKS: Mapping[str, str] = MappingProxyType(
     }
 )
 """By name, ``module:function``."""
+_OF_PARAMETERS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What libraries raise of parameters that they cannot use; a file may say anything."""
 
 
 def place_of(name: str) -> str:
@@ -52,9 +65,26 @@ def build(name: str, config: Mapping[str, Any], pooling: str) -> "PooledNetwork"
     Raises:
         EncoderError: there is none, or it cannot be built with these parameters.
     """
-    module, function = place_of(name).split(":")
+    return built(name, place_of(name), config, pooling)
+
+
+def built(name: str, place: str, config: Mapping[str, Any], pooling: str) -> "PooledNetwork":
+    """The network that a builder makes, with random weights.
+
+    Args:
+        name: of it, for people.
+        place: of the builder, ``module:function``; from ``place_of`` or from the registry, never
+            from a file.
+        config: its parameters.
+        pooling: how its last map becomes a vector.
+
+    Raises:
+        EncoderError: it cannot be built with these parameters.
+    """
+    module, function = place.split(":")
     make: Build = getattr(importlib.import_module(module), function)
     try:
         return make(config, pooling)
-    except (TypeError, ValueError, KeyError) as fault:
-        raise EncoderError(f"network {name}: {fault!r}; look at its config") from fault
+    except _OF_PARAMETERS as fault:
+        said = f"{type(fault).__name__}: {fault}"
+        raise EncoderError(f"network {name}: {said}; look at its config") from fault

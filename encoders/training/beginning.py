@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
-from encoders.encoder import EncoderError
-from encoders.fetched import WeightsFile, sha256_of
-from encoders.folders.told import HEAD, WEIGHTS, read_told
+from encoders.encoder import EncoderError, EncoderOptions
+from encoders.fetched import WeightsFile, located, sha256_of
+from encoders.folders.told import HEAD, Told, declaration_of, read_told
 from encoders.networks.monai_nets import with_downsample_bias
 from encoders.training.fault import TrainingError
 from encoders.training.recipe import Needed, Recipe
@@ -27,7 +28,8 @@ def begin(body: nn.Module, recipe: Recipe, init: Path | None, needed: Mapping[st
     Args:
         body: changed in place.
         recipe: what it needs, and what part a file is of.
-        init: a safetensors file; None for random weights.
+        init: a safetensors file; None for random weights. Where the network is made of others and
+            says of no part that such a file is of it, they began with it, and it is not read here.
         needed: folders of encoders, by their recipe.
 
     Raises:
@@ -41,20 +43,24 @@ def begin(body: nn.Module, recipe: Recipe, init: Path | None, needed: Mapping[st
                 f"{one.recipe}=FOLDER"
             )
         folder = needed[one.recipe]
-        _fill(body, one.body, _of_folder(one, folder), f"folder {folder}")
-    if init is not None:
-        into = recipe.network.init_into
-        _fill(body, into, _of_file(init, into), f"file {init}")
+        parts = (one.body, one.head) if one.head else (one.body,)
+        _fill(body, parts, _of_folder(one, folder, recipe), f"folder {folder}")
+    into = recipe.network.init_into
+    if init is not None and (into or not recipe.needs):
+        _fill(body, (into,), _of_file(init, into), f"file {init}")
 
 
-def _of_folder(one: Needed, folder: Path) -> dict[str, Tensor]:
+def _of_folder(one: Needed, folder: Path, whole: Recipe) -> dict[str, Tensor]:
+    told = part_told(one.recipe, folder)
+    if told.preprocessing != whole.preprocessing:
+        raise TrainingError(
+            f"folder {folder} was trained to see {told.preprocessing.text!r}, and {whole.name} "
+            f"sees {whole.preprocessing.text!r}: they are to see the same"
+        )
     try:
-        told = read_told(folder)
-        found = _tensors(folder / WEIGHTS)
+        found = read_weights(located(declaration_of(told, folder), EncoderOptions())).tensors
     except EncoderError as fault:
         raise TrainingError(f"{one.recipe}: {fault}") from fault
-    if told.name != one.recipe:
-        raise TrainingError(f"folder {folder} is of {told.name}, not of {one.recipe}")
     renamed = {}
     for name, tensor in found.items():
         if not name.startswith(HEAD):
@@ -62,6 +68,21 @@ def _of_folder(one: Needed, folder: Path) -> dict[str, Tensor]:
         elif one.head:
             renamed[one.head + name.removeprefix(f"{HEAD}out.")] = tensor
     return renamed
+
+
+def part_told(recipe: str, folder: Path) -> Told:
+    """What the folder of an encoder says that a network is made of.
+
+    Raises:
+        TrainingError: it is none of an encoder, or of another recipe's.
+    """
+    try:
+        told = read_told(folder)
+    except EncoderError as fault:
+        raise TrainingError(f"{recipe}: {fault}") from fault
+    if told.name != recipe:
+        raise TrainingError(f"folder {folder} is of {told.name}, not of {recipe}")
+    return told
 
 
 def _of_file(path: Path, into: str) -> dict[str, Tensor]:
@@ -83,25 +104,41 @@ def _tensors(path: Path) -> Mapping[str, Tensor]:
         raise EncoderError(f"weights file {path} cannot be read: {fault.strerror}") from fault
 
 
-def _fill(body: nn.Module, part: str, found: Mapping[str, Tensor], where: str) -> None:
-    """Every tensor of the part must be there, and no other."""
-    wanted = body.state_dict()
-    fitting = {
-        name: _on_channels(tensor, wanted[name])
+def _fill(body: nn.Module, parts: tuple[str, ...], found: Mapping[str, Tensor], where: str) -> None:
+    """Every tensor of the parts must be there, and no other."""
+    if not found:
+        raise TrainingError(f"{where} does not fit the network: it holds no tensors of a body")
+    wanted = {name: one for name, one in body.state_dict().items() if name.startswith(parts)}
+    there = {
+        name: tensor
         for name, tensor in with_downsample_bias(found).items()
-        if name in wanted
+        if name in found or name in wanted
     }
-    wrong = sorted(found.keys() - wanted.keys())
-    wrong += [name for name, tensor in fitting.items() if wanted[name].shape != tensor.shape]
-    wrong += [
-        name
-        for name in wanted
-        if name.startswith(part) and name not in found and not name.endswith(_COUNTER)
+    both = [name for name in there if name in wanted]
+    fitting = {name: _on_channels(there[name], wanted[name]) for name in both}
+    shapes = [
+        f"{name} {tuple(tensor.shape)} instead of {tuple(wanted[name].shape)}"
+        for name, tensor in fitting.items()
+        if wanted[name].shape != tensor.shape
     ]
-    if wrong or not found:
-        some = ", ".join(wrong[:_LISTED]) or "it holds no tensors"
-        raise TrainingError(f"{where} does not fit the network: {some}")
+    missing = [name for name in wanted if name not in there and not name.endswith(_COUNTER)]
+    unexpected = [name for name in there if name not in wanted]
+    endless = [name for name, tensor in fitting.items() if not torch.isfinite(tensor).all()]
+    faults = {
+        "missing": missing,
+        "unexpected": unexpected,
+        "of another shape": shapes,
+        "with NaN or infinity": endless,
+    }
+    if any(faults.values()):
+        told = (_listed(what, names) for what, names in faults.items() if names)
+        raise TrainingError(f"{where} does not fit the network: {'; '.join(told)}")
     body.load_state_dict(fitting, strict=False)
+
+
+def _listed(what: str, names: list[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"{what}: {', '.join(names[:_LISTED])}{more}"
 
 
 def _on_channels(tensor: Tensor, wanted: Tensor) -> Tensor:

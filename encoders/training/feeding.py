@@ -1,6 +1,8 @@
 """Batches of images for each epoch, the same for the same seed and epoch."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +19,8 @@ from encoders.training.recipe import Recipe, Schedule
 from encoders.training.sampling import OfEachClass, Shuffled
 
 MOST_WORKERS = 8
+_OF_WORKERS = "Caught "
+"""So torch begins what it says of a process that reads."""
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 """Inputs, targets, known, and the images' places."""
 
@@ -103,16 +107,42 @@ def workers_for(images: Images) -> int:
     return min(MOST_WORKERS, max(1, len(os.sched_getaffinity(0)) - 1))
 
 
+@contextmanager
+def plainly() -> Iterator[None]:
+    """A fault of a process that reads is told as it was there, without that process's traceback.
+
+    Raises:
+        ValueError: what a process raised, of the same kind.
+    """
+    try:
+        yield
+    except ValueError as fault:
+        kind, said = type(fault), str(fault)
+        _, ours, message = said.rpartition(f"\n{kind.__module__}.{kind.__qualname__}: ")
+        if not (ours and said.startswith(_OF_WORKERS)):
+            raise
+        raise kind(message.strip()) from fault
+
+
 def must_be_trainable(learned: Examples, recipe: Recipe) -> None:
     """Checks that there is something to learn.
 
     Raises:
-        TrainingError: there is no image; a label has no positive, or no negative, among those that
-            are learned; or a number is outside what can be meant.
+        TrainingError: there is no image; a label has no positive, or no negative, or all are of one
+            class, among those that are learned.
     """
     if not len(learned):
         raise TrainingError(f"{learned.name}: no image is left to learn from")
-    if recipe.targets.aim in {"number", "class"}:
+    if recipe.targets.aim == "number":
+        return
+    if recipe.targets.aim == "class":
+        there = np.flatnonzero(((learned.targets > 0.5) & learned.known).any(axis=0))
+        if len(there) < 2:
+            names = ", ".join(learned.outputs[at] for at in there) or "no class"
+            raise TrainingError(
+                f"{learned.name}: only {names} is among the {len(learned)} images to learn "
+                "from, and two classes are needed; bring more images, or another --seed"
+            )
         return
     positive = (learned.targets > 0.5) & learned.known
     negative = (learned.targets <= 0.5) & learned.known

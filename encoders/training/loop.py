@@ -232,7 +232,6 @@ class _Kept(Callback):
         told = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self._history.append(told)
         trainer.should_stop = enough(tuple(self._history), self._schedule)
-        trainer.should_stop = enough(tuple(self._history), self._schedule)
 
     def on_save_checkpoint(
         self, _trainer: Trainer, _learner: LightningModule, checkpoint: dict[str, Any]

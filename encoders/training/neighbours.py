@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from encoders.regions.jaccard import adjacency
+from encoders.regions.crops import RegionError
+from encoders.regions.jaccard import Adjacency, adjacency
 from encoders.regions.layouts import regions_of
 from encoders.regions.touching import touching
 from encoders.training.examples import Boxes, Examples
@@ -25,23 +26,30 @@ def with_neighbours(recipe: Recipe, learned: Examples, read: Read) -> Recipe:
     Raises:
         TrainingError: it is to be made of findings of regions, and the set tells none.
     """
-    asked = recipe.network.neighbours
-    if not asked:
+    if not recipe.network.neighbours:
         return recipe
-    if asked == "jaccard":
-        if learned.findings is None:
-            raise TrainingError(
-                f"recipe {recipe.name} relates regions by the findings that they share, and "
-                f"{learned.name} tells none: give them with --boxes, or relate regions by where "
-                "they lie with --set network.neighbours=touching"
-            )
-        found = adjacency(learned.findings)
-    else:
-        found = touching(_usual_boxes(recipe, learned, read))
+    try:
+        found = _related(recipe, learned, read)
+    except RegionError as fault:
+        raise TrainingError(f"recipe {recipe.name}: {fault}") from fault
     config = {**recipe.network.config, "neighbours": found.tolist()}
     return recipe.model_copy(
         update={"network": recipe.network.model_copy(update={"config": config})}
     )
+
+
+def _related(recipe: Recipe, learned: Examples, read: Read) -> Adjacency:
+    if not len(learned):
+        raise TrainingError(f"{learned.name}: no image is left to relate regions by")
+    if recipe.network.neighbours == "touching":
+        return touching(_usual_boxes(recipe, learned, read))
+    if learned.findings is None:
+        raise TrainingError(
+            f"recipe {recipe.name} relates regions by the findings that they share, and "
+            f"{learned.name} tells none: give them with --boxes, or relate regions by where "
+            "they lie with --set network.neighbours=touching"
+        )
+    return adjacency(learned.findings)
 
 
 def _usual_boxes(recipe: Recipe, learned: Examples, read: Read) -> Boxes:

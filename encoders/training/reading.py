@@ -50,6 +50,8 @@ class Images(Dataset[Item]):
     def __post_init__(self) -> None:
         if self.asked.fill_last:
             raise TrainingError("fill_last: a network of one's own needs no filling after")
+        if self.asked.descriptor:
+            raise TrainingError("what sees the descriptor is put together of others, not trained")
         self._gray = transforms_of(replace(self.asked, mean=(0.0,), std=(1.0,), low=0.0, high=1.0))
         regions = self.asked.channels // len(self.asked.mean)
         self._most = ENOUGH // (4 * regions * self.asked.size**2)

@@ -7,7 +7,6 @@ the file itself does not.
 
 import difflib
 import hashlib
-import math
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
@@ -24,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from encoders.folders.told import Name, plain
 from encoders.preprocessing import Preprocessing
 from encoders.training.fault import TrainingError
 
@@ -74,9 +74,11 @@ class Targets(_Part):
 
     @model_validator(mode="after")
     def _whole(self) -> "Targets":
-        one = self.aim in {"label", "class", "number"}
-        if one and len(self.names) != 1 and not self.label_set:
+        merged = self.aim == "label" and self.label_set and not self.names
+        if self.aim != "labels" and len(self.names) != 1 and not merged:
             raise ValueError(f"a {self.aim} is one name, not {len(self.names)}")
+        if self.aim in {"class", "number"} and self.label_set:
+            raise ValueError(f"a {self.aim} is no label that a label set could merge")
         if list(self.bins) != sorted(set(self.bins)):
             raise ValueError("bins rise")
         return self
@@ -96,7 +98,8 @@ class Network(_Part):
         head: what stands on it while it learns (``encoders.training.heads``).
         frozen: parts of it that stay as they are, by the beginnings of their tensors' names.
         init: what the paper began with, for people; ``--init`` gives a file.
-        init_into: the part that such a file is of, by the beginning of its tensors' names.
+        init_into: the part that such a file is of, by the beginning of its tensors' names; empty
+            for the whole, and where a network is made of other recipes', for theirs.
     """
 
     builder: str
@@ -108,6 +111,11 @@ class Network(_Part):
     frozen: tuple[str, ...] = ()
     init: str = ""
     init_into: str = ""
+
+    @field_validator("config")
+    @classmethod
+    def _plain(cls, config: dict[str, Any]) -> dict[str, Any]:
+        return plain(config)
 
 
 class Augmentation(_Part):
@@ -226,7 +234,7 @@ class Recipe(_Part):
             works, by the tables' names.
     """
 
-    name: str
+    name: Name
     summary: str
     source: str
     paper: int = Field(default=0, ge=0, le=5)
@@ -246,13 +254,7 @@ class Recipe(_Part):
     @field_validator("preprocessing")
     @classmethod
     def _seeable(cls, asked: Preprocessing) -> Preprocessing:
-        numbers = (*asked.mean, *asked.std, asked.low, asked.high)
-        if asked.size < 1 or (asked.resize_to is not None and asked.resize_to < 1):
-            raise ValueError("an image has at least one pixel")
-        if not asked.mean or len(asked.mean) != len(asked.std) or min(asked.std) <= 0:
-            raise ValueError("mean and std are of as many channels, one at least, and std above 0")
-        if not all(map(math.isfinite, numbers)) or asked.low >= asked.high:
-            raise ValueError("low is below high, and no number is infinite")
+        asked.must_be_possible()
         return asked
 
     @model_validator(mode="after")
@@ -280,7 +282,7 @@ class Recipe(_Part):
         for table in parts:
             if not isinstance(told.get(table), dict):
                 raise TrainingError(f"recipe {self.name} has no table {table!r}")
-        return _validated(_merged(told, parts), f"recipe {self.name}")
+        return _validated(merged(told, parts), f"recipe {self.name}")
 
     def at_smoke_scale(self) -> "Recipe":
         """Small enough to be run through within minutes on two cores."""
@@ -318,7 +320,7 @@ def _told(name: str, *by: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as fault:
         raise TrainingError(f"{where} is no TOML: {fault}") from fault
     extended = told.pop("extends", None)
-    return told if extended is None else _merged(_told(str(extended), name, *by), told)
+    return told if extended is None else merged(_told(str(extended), name, *by), told)
 
 
 def _text(name: str) -> str:
@@ -334,13 +336,13 @@ def _text(name: str) -> str:
     return files(_PACKAGE).joinpath(f"{name}.toml").read_text("utf-8")
 
 
-def _merged(told: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables within tables; a list is taken as a whole."""
+def merged(told: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told, with other values; tables within tables, while a list is taken as a whole."""
     both = dict(told)
     for name, value in over.items():
         old = both.get(name)
         both[name] = (
-            _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+            merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
         )
     return both
 

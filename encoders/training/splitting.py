@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from encoders.training.examples import Examples, Positions
 from encoders.training.fault import TrainingError
+from encoders.training.folding import folds_of
 
 TRAIN, VALIDATION, TEST = "train", "val", "test"
 
@@ -76,18 +77,23 @@ def fold(examples: Examples, folds: int, number: int, seed: int, validation: flo
         examples: the set.
         folds: how many, at least 2.
         number: of the fold, from 0.
-        seed: of the lot; the same for every fold.
+        seed: of the lot; the same for every fold. A patient's fold follows from it and from the
+            patient's name alone (``encoders.training.folding``).
         validation: part of the other patients; at least one, unless it is 0.
 
     Raises:
-        TrainingError: there are fewer patients than folds, there is no such fold, or nobody is
-            left to be trained on.
+        TrainingError: there are fewer patients than folds, there is no such fold, nobody is of it,
+            or nobody is left to be trained on.
     """
     names = np.unique(np.array(examples.patients))
     if not (folds >= 2 and 0 <= number < folds and len(names) >= folds):
         raise TrainingError(f"fold {number} of {folds} cannot be made of {len(names)} patients")
-    drawn = np.random.default_rng(seed).permutation(names)
-    asked = drawn[number::folds]
+    asked = names[folds_of(names.tolist(), folds, seed) == number]
+    if not len(asked):
+        raise TrainingError(
+            f"of the {len(names)} patients of {examples.name} the lot puts none in fold {number} "
+            f"of {folds}; take fewer folds, or another --seed"
+        )
     others = np.random.default_rng([seed, number]).permutation(np.setdiff1d(names, asked))
     choosing = others[: max(1, round(validation * len(others)))] if validation else others[:0]
     if len(choosing) >= len(others):

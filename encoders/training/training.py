@@ -13,14 +13,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from encoders.fetched import sha256_of
 from encoders.folders.told import Told
 from encoders.folders.writing import tensors_of, write_told, write_weights
 from encoders.networks.known import build
 from encoders.networks.pooled import PooledNetwork
 from encoders.training import splitting
-from encoders.training.beginning import begin
+from encoders.training.beginning import begin, part_told
 from encoders.training.examples import Examples
-from encoders.training.feeding import Feed, as_tensors, must_be_trainable
+from encoders.training.fault import TrainingError
+from encoders.training.feeding import Feed, as_tensors, must_be_trainable, plainly
+from encoders.training.fitting import must_fit
 from encoders.training.heads import head_of
 from encoders.training.learner import Learner, Trainee
 from encoders.training.loop import Ended, Run, run
@@ -45,6 +48,8 @@ class Wanted:
         fold: which of how many folds of patients is the test; None for the recipe's parts.
         init: weights that the network begins with; None for random ones.
         needed: folders of the encoders that it is made of, by recipe.
+        kept: who is not learned, nor chooses the epoch, whatever the lot says: patients, or images
+            where ``split`` parts these. A network that is made of this one is asked about them.
     """
 
     run: Run
@@ -52,6 +57,7 @@ class Wanted:
     fold: tuple[int, int] | None = None
     init: Path | None = None
     needed: Mapping[str, Path] = field(default_factory=dict)
+    kept: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,8 @@ def train(recipe: Recipe, examples: Examples, read: Read, wanted: Wanted) -> Tra
         TrainingError: it cannot be trained so; the message says what to do.
         EncoderError: the network cannot be built.
     """
+    if wanted.run.device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("there is no GPU that torch can use (cuda); train without --device")
     asked = _taking_part(recipe, examples, wanted.run.seed)
     split = parted(recipe, asked, wanted)
     recipe = with_neighbours(recipe, asked.take(split.train), read)
@@ -97,10 +105,11 @@ def train(recipe: Recipe, examples: Examples, read: Read, wanted: Wanted) -> Tra
     learned = asked.take(split.train)
     must_be_trainable(learned, recipe)
     feed = Feed(recipe, learned, asked.take(split.validation), read, wanted.run.seed)
-    trainee = Trainee(network, head, recipe.network.frozen)
+    trainee = Trainee(network, head, recipe.network.frozen).train()
     bits = recipe.network.dimension
     loss = loss_of(recipe.loss, recipe.loss_options, *as_tensors(learned), bits)
-    ended = run(Learner(trainee, loss, feed), recipe, wanted.run)
+    with plainly():
+        ended = run(Learner(trainee, loss, feed), recipe, wanted.run)
     trainee.eval().cpu()
     return Trained(recipe, asked, split, ended, network, head)
 
@@ -111,7 +120,7 @@ def parted(recipe: Recipe, examples: Examples, wanted: Wanted) -> Split:
     Raises:
         TrainingError: they cannot be parted so.
     """
-    found = _parted(recipe, examples, wanted)
+    found = _apart(_parted(recipe, examples, wanted), examples, wanted)
     most, seed = recipe.schedule.images, wanted.run.seed
     if not most or len(found.train) <= most:
         return found
@@ -129,6 +138,36 @@ def _parted(recipe: Recipe, examples: Examples, wanted: Wanted) -> Split:
         return splitting.official(examples)
     by = splitting.by_image if wanted.split == "image" else splitting.by_patient
     return by(examples, parts, seed)
+
+
+def asked_of(recipe: Recipe, examples: Examples, wanted: Wanted) -> frozenset[str]:
+    """Who is asked at the end, as ``Wanted.kept`` names them.
+
+    Raises:
+        TrainingError: they cannot be parted so.
+    """
+    some = _taking_part(recipe, examples, wanted.run.seed)
+    names = _names(some, wanted)
+    return wanted.kept | {names[at] for at in parted(recipe, some, wanted).test}
+
+
+def _apart(found: Split, examples: Examples, wanted: Wanted) -> Split:
+    """The split with those that must be kept among its test."""
+    if not wanted.kept:
+        return found
+    kept = np.isin(np.array(_names(examples, wanted)), sorted(wanted.kept))
+    rule = f"{found.rule}; and who is asked of the network that is made of this one"
+    return Split(
+        found.train[~kept[found.train]],
+        found.validation[~kept[found.validation]],
+        np.union1d(found.test, np.flatnonzero(kept)),
+        rule,
+    )
+
+
+def _names(examples: Examples, wanted: Wanted) -> tuple[str, ...]:
+    of_images = wanted.split == "image" and wanted.fold is None
+    return examples.ids if of_images else examples.patients
 
 
 def write(trained: Trained, folder: Path, made: Mapping[str, Any]) -> Told:
@@ -167,10 +206,22 @@ LICENCE = "that of the images it was trained on"
 
 
 def stamp_of(recipe: Recipe, examples: Examples, wanted: Wanted) -> dict[str, str]:
-    """What a checkpoint must be of to be gone on with."""
+    """What a checkpoint must be of to be gone on with.
+
+    Raises:
+        TrainingError: what the network begins with cannot be read.
+    """
     told = [examples.ids, examples.patients, examples.outputs, examples.splits]
     data = hashlib.sha256(json.dumps(told).encode())
     data.update(examples.targets.tobytes() + examples.known.tobytes())
+    for column in (examples.boxes, examples.findings):
+        data.update(b"" if column is None else column.tobytes())
+    kept = hashlib.sha256(json.dumps(sorted(wanted.kept)).encode()).hexdigest()[:16]
+    parts = [
+        f"{one.recipe} {part_told(one.recipe, wanted.needed[one.recipe]).weights_sha256[:16]}"
+        for one in recipe.needs
+        if one.recipe in wanted.needed
+    ]
     rule = wanted.split if wanted.fold is None else "fold {} of {}".format(*wanted.fold)
     return {
         "recipe": f"{recipe.name} {recipe.digest}",
@@ -178,8 +229,17 @@ def stamp_of(recipe: Recipe, examples: Examples, wanted: Wanted) -> dict[str, st
         "split": rule,
         "seed": str(wanted.run.seed),
         "precision": wanted.run.precision,
-        "init": "" if wanted.init is None else str(wanted.init),
+        "init": "" if wanted.init is None else _digest(wanted.init),
+        "parts": ", ".join(parts),
+        "kept apart": kept if wanted.kept else "",
     }
+
+
+def _digest(path: Path) -> str:
+    try:
+        return sha256_of(path)[:16]
+    except OSError as fault:
+        raise TrainingError(f"--init: {path} cannot be read: {fault.strerror}") from fault
 
 
 def versions() -> dict[str, str]:
@@ -200,6 +260,7 @@ def _built(recipe: Recipe, examples: Examples, wanted: Wanted) -> tuple[PooledNe
         network = build(asked.builder, asked.config, asked.pooling)
         head = head_of(asked.head, network, asked.dimension, len(examples.outputs))
     begin(network.body, recipe, wanted.init, wanted.needed)
+    must_fit(network, head, recipe)
     return network, head
 
 

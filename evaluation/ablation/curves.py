@@ -130,10 +130,12 @@ def ablation(
         draws: of patients, for the intervals.
 
     Raises:
-        CollectionError: fewer than two classes have images enough; the message names the largest.
+        CollectionError: fewer than two classes have images enough, and the message names the
+            largest; or images ask by other vectors than they answer by.
         VectorsError: a vector is not finite or has no direction.
     """
     design = design or Design()
+    system.must_have_one_vector("an ablation")
     enough, left_out = classes_enough(pool, design)
     depth = max(measure(name).k for name in design.measures)
     parts: dict[tuple[int, str], list[Scores]] = {}

@@ -1,15 +1,24 @@
 """The model card of a trained encoder: what it is, of what it was made, how good, and for what."""
 
 from collections.abc import Iterator, Sequence
+from statistics import median
 
 from encoders.folders.told import TOLD, WEIGHTS, Told
+from encoders.training.examples import Examples
 from encoders.training.recipe import Recipe
 from encoders.training.training import Trained
 from evaluation.learning.judged import Judged
 from evaluation.report.words import interval, number
 
 
-def card(recipe: Recipe, told: Told, trained: Trained, judged: Judged | None, data: str) -> str:
+def card(
+    recipe: Recipe,
+    told: Told,
+    trained: Trained,
+    judged: Judged | None,
+    data: str,
+    given: Sequence[str] = (),
+) -> str:
     """The card, as Markdown.
 
     Args:
@@ -18,23 +27,35 @@ def card(recipe: Recipe, told: Told, trained: Trained, judged: Judged | None, da
         trained: what came of the run.
         judged: its figures; None where no images were kept for them.
         data: where the images are from, as the user named it.
+        given: encoders that it is made of and that were trained before, by recipe: nobody knows
+            whom they learned.
     """
-    return "\n".join(_lines(recipe, told, trained, judged, data)) + "\n"
+    parts = (
+        _head(told),
+        _use(told),
+        _data(trained, data, recipe.targets.aim),
+        _figures(judged, trained, given),
+        _licence(),
+        _made(recipe, told, trained),
+    )
+    return "\n".join(line for part in parts for line in part) + "\n"
 
 
-def _lines(
-    recipe: Recipe, told: Told, trained: Trained, judged: Judged | None, data: str
-) -> Iterator[str]:
-    yield f"# {told.name}"
+def _head(told: Told) -> Iterator[str]:
+    yield f"# {_line(told.name)}"
     yield ""
-    yield f"{told.summary}. Vectors of {told.dimension} numbers. {told.reference}."
+    yield (f"{_line(told.summary)}. Vectors of {told.dimension} numbers. {_line(told.reference)}.")
     yield ""
     yield "Not a medical device. It finds images that look alike; it makes no diagnosis."
-    yield from _use(told)
-    yield from _data(trained, data)
-    yield from _figures(judged, trained)
-    yield from _licence()
-    yield from _made(recipe, told, trained)
+
+
+def _licence() -> Iterator[str]:
+    yield ""
+    yield "## Licence"
+    yield ""
+    yield "The weights are made of the images above, and of no others unless `made` names some:"
+    yield "their licence, and what their patients agreed to, says who may use and pass on the"
+    yield "weights. Likeness's own licence covers the code only."
 
 
 def _use(told: Told) -> Iterator[str]:
@@ -49,38 +70,54 @@ def _use(told: Told) -> Iterator[str]:
     yield ""
     yield f"`{TOLD}` declares the network, `{WEIGHTS}` holds its weights and those of its head."
     if told.outputs:
-        yield f"The head tells, in this order: {', '.join(told.outputs)}."
+        yield f"The head tells, in this order: {', '.join(map(_line, told.outputs))}."
 
 
-def _data(trained: Trained, data: str) -> Iterator[str]:
+def _data(trained: Trained, data: str, aim: str) -> Iterator[str]:
     examples, split = trained.examples, trained.split
     yield ""
     yield "## Data"
     yield ""
     patients = len(set(examples.patients))
-    yield f"{examples.name} ({data}): {len(examples)} images of {patients} patients."
+    yield f"{_line(examples.name)} ({_line(data)}): {len(examples)} images of {patients} patients."
     yield (
         f"Learned: {len(split.train)}; chose the epoch: {len(split.validation)}; asked at the end: "
         f"{len(split.test)} ({split.rule})."
     )
     yield ""
+    yield from _numbers(examples) if aim == "number" else _counts(examples)
+    if examples.notes:
+        yield ""
+    for note in examples.notes:
+        yield f"- {_line(note)}"
+
+
+def _counts(examples: Examples) -> Iterator[str]:
     yield "| target | positive | known |"
     yield "| --- | --- | --- |"
     for at, name in enumerate(examples.outputs):
         positive = int((examples.targets[:, at] > 0.5).sum())
         yield f"| {_cell(name)} | {positive} | {int(examples.known[:, at].sum())} |"
-    for note in examples.notes:
-        yield f"\n- {note}"
 
 
-def _figures(judged: Judged | None, trained: Trained) -> Iterator[str]:
+def _numbers(examples: Examples) -> Iterator[str]:
+    yield "| target | least | median | greatest | known |"
+    yield "| --- | --- | --- | --- | --- |"
+    for at, name in enumerate(examples.outputs):
+        told = examples.targets[examples.known[:, at], at].tolist()
+        three = " | ".join(f"{one:g}" for one in (min(told), median(told), max(told)))
+        yield f"| {_cell(name)} | {three} | {len(told)} |"
+
+
+def _figures(judged: Judged | None, trained: Trained, given: Sequence[str]) -> Iterator[str]:
     yield ""
     yield "## Figures"
     yield ""
     if judged is None:
         yield "No images were kept to ask with: nothing is known of how good it is."
         return
-    yield f"Test images ask, images of other patients answer; relevant is what is {judged.says}."
+    yield "Test images ask, images of other patients answer; relevant is what is"
+    yield f"{_line(judged.says)}."
     yield "Intervals of 95 % over patients; chance is an order by lot, of the same labels."
     yield ""
     yield "| measure | value | interval | chance | queries |"
@@ -89,7 +126,7 @@ def _figures(judged: Judged | None, trained: Trained) -> Iterator[str]:
         one = row.figure
         mean = "" if one.mean == "micro" else f", {one.mean.replace('_', ' ')}"
         yield (
-            f"| {row.part}: {one.measure}{mean} | {number(one.value)} | "
+            f"| {_cell(row.part)}: {one.measure}{mean} | {number(one.value)} | "
             f"{interval(one.low, one.high)} | {number(one.chance)} | {one.queries} |"
         )
     if judged.told:
@@ -99,6 +136,10 @@ def _figures(judged: Judged | None, trained: Trained) -> Iterator[str]:
     if len(set(_patients_asked(trained))) < _FEW:
         yield ""
         yield "Few patients ask: read the intervals, not the values."
+    if given:
+        yield ""
+        yield f"It is made of encoders that were trained before ({', '.join(given)}). They may have"
+        yield "learned the images that ask: then these figures are too good."
 
 
 _FEW = 100
@@ -106,15 +147,6 @@ _FEW = 100
 
 def _patients_asked(trained: Trained) -> Sequence[str]:
     return [trained.examples.patients[at] for at in trained.split.test]
-
-
-def _licence() -> Iterator[str]:
-    yield ""
-    yield "## Licence"
-    yield ""
-    yield "The weights are made of the images above, and of no others unless `made` names some:"
-    yield "their licence, and what their patients agreed to, says who may use and pass on the"
-    yield "weights. Likeness's own licence covers the code only."
 
 
 def _made(recipe: Recipe, told: Told, trained: Trained) -> Iterator[str]:
@@ -128,10 +160,15 @@ def _made(recipe: Recipe, told: Told, trained: Trained) -> Iterator[str]:
             yield f"{ended.fault}."
         yield ""
     for name, value in told.made.items():
-        yield f"- {name}: {value}"
+        yield f"- {name}: {_line(str(value))}"
     for note in recipe.notes:
-        yield f"- {note}"
+        yield f"- {_line(note)}"
+
+
+def _line(text: str) -> str:
+    """On one line, whatever was in it."""
+    return " ".join(text.split())
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return _line(text).replace("\\", "\\\\").replace("|", "\\|")

@@ -43,6 +43,11 @@ def _labels(collection: Collection, asked: Asked) -> Examples:
             f"{collection.name} has no label {', '.join(missing)}; it has "
             f"{', '.join(found.label_names) or 'none'}: name others with --target"
         )
+    if asked.aim == "label" and len(names) > 1:
+        raise TrainingError(
+            f"one label is to be learned, and label set {asked.label_set} has "
+            f"{', '.join(names)}: name one with --target"
+        )
     states = np.stack([found.label(name) for name in names], axis=1)
     positive, known = decided(states, asked.uncertain, unsaid_known=False)
     kept = known.any(axis=1)
@@ -100,8 +105,11 @@ def _number(collection: Collection, asked: Asked) -> Examples:
     kept = np.flatnonzero(np.isfinite(values))
     if not len(kept):
         raise TrainingError(f"{collection.name}: {column} is told of no image")
-    targets = np.nan_to_num(values).astype(np.float32)[:, None]
     known = np.isfinite(values)[:, None]
+    told = np.where(known[:, 0], values, 0)
+    if (greatest := np.abs(told).max()) > np.finfo(np.float32).max:
+        raise TrainingError(f"{collection.name}: {column} reaches {greatest:g}, which is no value")
+    targets = told.astype(np.float32)[:, None]
     says = f"{len(collection) - len(kept)} images without {column}"
     return _examples(collection, kept, (column,), targets, known, says)
 

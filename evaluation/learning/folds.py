@@ -5,14 +5,16 @@ of other patients may have been learned, as an archive's are. Figures over all q
 folds' encoders, none of which is the one that a site would use; they tell how good the recipe is.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from encoders import registry
-from encoders.encoder import EncoderOptions
+from encoders.encoder import EncoderError, EncoderOptions
 from encoders.folders.naming import PREFIX
+from encoders.folders.told import read_told
 from encoders.folders.writing import write_file
 from encoders.training.folding import folds_of
 from encoders.training.recipe import Recipe
@@ -30,15 +32,15 @@ class Folds(BaseModel):
 
     Attributes:
         recipe: its name.
-        folds: how many there are.
         seed: by which patients were drawn.
+        weights: the SHA-256 of each fold's weights, in their order.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     recipe: str
-    folds: int = Field(ge=2)
     seed: int
+    weights: tuple[str, ...] = Field(min_length=2)
 
 
 def fold_folder(folder: Path, at: int) -> Path:
@@ -46,13 +48,19 @@ def fold_folder(folder: Path, at: int) -> Path:
     return folder / f"fold-{at}"
 
 
-def write_folds(folder: Path, recipe: Recipe, folds: int, seed: int) -> None:
+def write_folds(folder: Path, recipe: Recipe, weights: Sequence[str], seed: int) -> None:
     """What `system_of_folds` reads; once all folds are trained.
+
+    Args:
+        folder: of the folds.
+        recipe: that they were trained by.
+        weights: the SHA-256 of each fold's.
+        seed: by which patients were drawn.
 
     Raises:
         OSError: it cannot be written.
     """
-    told = Folds(recipe=recipe.name, folds=folds, seed=seed)
+    told = Folds(recipe=recipe.name, seed=seed, weights=tuple(weights))
     write_file(folder / FOLDS, (told.model_dump_json(indent=2) + "\n").encode())
 
 
@@ -60,18 +68,33 @@ def read_folds(folder: Path) -> Folds:
     """What a folder says of itself.
 
     Raises:
-        CollectionError: there are no folds in it, or not all.
+        CollectionError: there are no folds in it; one is not there, or not the one that was
+            trained with the others.
     """
     path = folder / FOLDS
     try:
-        return Folds.model_validate_json(path.read_bytes())
+        told = Folds.model_validate_json(path.read_bytes())
+        found = [
+            read_told(fold_folder(folder, at)).weights_sha256 for at in range(len(told.weights))
+        ]
     except OSError as fault:
         raise CollectionError(
             f"{path} cannot be read ({fault.strerror}); `likeness train RECIPE --folds K "
             f"--output {folder}` writes it once all folds are trained"
         ) from fault
     except ValidationError as fault:
-        raise CollectionError(f"{path} is none of folds: {fault.errors()[0]['msg']}") from fault
+        one = fault.errors()[0]
+        where = ".".join(map(str, one["loc"])) or FOLDS
+        raise CollectionError(f"{path} is none of folds: {where}: {one['msg']}") from fault
+    except EncoderError as fault:
+        raise CollectionError(f"{path} tells of a fold that is not whole: {fault}") from fault
+    others = [str(at) for at, wanted in enumerate(told.weights) if found[at] != wanted]
+    if others:  # another seed's fold may have learned whom it is asked about
+        raise CollectionError(
+            f"fold {', '.join(others)} of {folder} is not the one that was trained with the "
+            "others; run `likeness train` with --folds to its end again"
+        )
+    return told
 
 
 def system_of_folds(
@@ -107,9 +130,9 @@ def system_of_folds(
             folder,
             progress,
         )
-        for at in range(told.folds)
+        for at in range(len(told.weights))
     ]
-    own = folds_of(collection.patients, told.folds, told.seed)
+    own = folds_of(collection.patients, len(told.weights), told.seed)
     asking = [np.where((own == at)[:, None], one, 0) for at, one in enumerate(made)]
     return System(
         told.recipe,

@@ -12,9 +12,20 @@ from encoders.encoder import EncoderOptions
 from encoders.folders.naming import PREFIX
 from encoders.folders.told import Told
 from encoders.folders.writing import write_card
+from encoders.training.examples import Examples
+from encoders.training.fault import TrainingError
 from encoders.training.loop import History, Progress
 from encoders.training.recipe import Recipe, read_recipe
-from encoders.training.training import CHECKPOINTS, Wanted, stamp_of, train, versions, write
+from encoders.training.training import (
+    CHECKPOINTS,
+    Trained,
+    Wanted,
+    asked_of,
+    stamp_of,
+    train,
+    versions,
+    write,
+)
 from evaluation.collection import Collection
 from evaluation.learning.card import card
 from evaluation.learning.examples import examples_of
@@ -86,16 +97,18 @@ def product_of(asked: Asked, folder: Path, wanted: Wanted) -> Product:
         OSError: the folder cannot be written.
     """
     recipe = asked.recipe
-    needed = _needed(asked, folder, wanted)
+    _must_be_of_use(recipe, wanted)
     examples = examples_of(asked.collection, recipe.targets)
+    needed = _needed(asked, examples, folder, wanted)
     run = replace(wanted.run, folder=folder / CHECKPOINTS, progress=asked.shown(recipe.name))
-    wanted = replace(wanted, needed=needed, run=run)
+    of_the_user, wanted = wanted.needed, replace(wanted, needed=needed, run=run)
     wanted = replace(wanted, run=replace(run, stamp=stamp_of(recipe, examples, wanted)))
     trained = train(recipe, examples, _read, wanted)
-    told = write(trained, folder, _made(asked, wanted))
+    told = write(trained, folder, _made(asked, wanted, trained))
     encoder = registry.create(f"{PREFIX}{folder}", EncoderOptions(device="cpu"))
     figures = judged(recipe, trained, encoder, _read, folder)
-    write_card(folder, card(recipe, told, trained, figures, asked.data))
+    given = tuple(one.recipe for one in recipe.needs if one.recipe in of_the_user)
+    write_card(folder, card(recipe, told, trained, figures, asked.data, given))
     ended = trained.ended
     if ended is None:
         return Product(folder, told, (), 0, "put together, nothing to learn", "", figures)
@@ -106,22 +119,50 @@ def _read(path: Path) -> NDArray[np.float32]:
     return read_picture(path).pixels
 
 
-def _needed(asked: Asked, folder: Path, wanted: Wanted) -> Mapping[str, Path]:
+def _must_be_of_use(recipe: Recipe, wanted: Wanted) -> None:
+    """Refuses what was given and would change nothing, or would make figures untrue."""
+    wants = {one.recipe for one in recipe.needs}
+    if unknown := sorted(wanted.needed.keys() - wants):
+        raise TrainingError(
+            f"recipe {recipe.name} is made of {', '.join(sorted(wants)) or 'no other'}, and not of "
+            f"{', '.join(unknown)}: leave --part out"
+        )
+    if wanted.needed and wanted.fold is not None:
+        raise TrainingError(
+            "a part that was trained before has learned patients of every fold: leave --part out, "
+            "and parts are trained fold by fold"
+        )
+    if wanted.init and wants and not recipe.network.init_into and wants <= wanted.needed.keys():
+        raise TrainingError(
+            f"recipe {recipe.name} is made of {', '.join(sorted(wants))}, which are there: "
+            "nothing is left to begin with --init"
+        )
+
+
+def _needed(asked: Asked, examples: Examples, folder: Path, wanted: Wanted) -> Mapping[str, Path]:
+    """The encoders that it is made of, trained where they are not given.
+
+    None of them learns who is asked about the whole in the end.
+    """
     found = dict(wanted.needed)
-    for one in asked.recipe.needs:
-        if one.recipe not in found:
-            part = read_recipe(one.recipe)
-            part = part.at_smoke_scale() if asked.smoke else part
-            below = folder / PARTS / one.recipe
-            found[one.recipe] = product_of(replace(asked, recipe=part), below, wanted).folder
+    missing = [one.recipe for one in asked.recipe.needs if one.recipe not in found]
+    if not missing:
+        return found
+    apart = replace(wanted, needed={}, kept=asked_of(asked.recipe, examples, wanted))
+    for name in dict.fromkeys(missing):
+        part = read_recipe(name)
+        part = part.at_smoke_scale() if asked.smoke else part
+        below = folder / PARTS / name
+        found[name] = product_of(replace(asked, recipe=part), below, apart).folder
     return found
 
 
-def _made(asked: Asked, wanted: Wanted) -> dict[str, str]:
+def _made(asked: Asked, wanted: Wanted, trained: Trained) -> dict[str, str]:
     recipe = asked.recipe
     told = {
         "recipe": f"{recipe.name} ({recipe.digest}){', at smoke scale' * asked.smoke}",
         "source": recipe.source,
+        "split": trained.split.rule,
         "seed": str(wanted.run.seed),
         "precision": wanted.run.precision,
         "init": str(wanted.init or "random weights"),

@@ -190,6 +190,7 @@ class NamedTable:
         if not systems:
             raise CollectionError(f"{self.id} needs a system")
         for system in systems:
+            system.must_have_one_vector("a paper's table")
             if len(system.vectors) != len(collection):
                 counts = f"{len(system.vectors)} vectors for {len(collection)} images"
                 raise CollectionError(f"{system.name}: {counts} of {collection.name}")

@@ -116,11 +116,12 @@ def knn_probe(
         apart: an image with the query's own number never votes; by patient where None.
 
     Raises:
-        CollectionError: the true class's size is to limit k and images have several labels, or no
-            class can be judged.
+        CollectionError: the true class's size is to limit k and images have several labels, no
+            class can be judged, or images ask by other vectors than they answer by.
         VectorsError: as for `Neighbourhood`.
     """
     ways = ways or Ways()
+    system.must_have_one_vector("a probe")
     if ways.leaks_true_class_size and not targets.one_each:
         raise CollectionError("the true class's size limits k only where images have one class")
     asked = np.concatenate([parts.validation, parts.test])
@@ -157,7 +158,7 @@ def linear_probe(
         progress: is told of labels, or of epochs.
 
     Raises:
-        CollectionError: no class can be judged.
+        CollectionError: no class can be judged, or images ask by other vectors than they answer by.
         VectorsError: a vector is not finite or has no direction.
     """
     ways = ways or Ways()
@@ -174,8 +175,10 @@ def features_of(system: System) -> Features:
     """The vectors as they are compared, or the bits of codes as 0 and 1.
 
     Raises:
+        CollectionError: images ask by other vectors than they answer by.
         VectorsError: a vector is not finite or has no direction.
     """
+    system.must_have_one_vector("a probe")
     found = checked(system.vectors, system.metric)
     return (
         np.unpackbits(found, axis=1).astype(np.float32)

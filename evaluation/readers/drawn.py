@@ -102,6 +102,12 @@ def _parts(path: Path, ordered: Sequence[Box]) -> np.ndarray:
     rows, columns = size_of(path)
     drawn = np.array([[box.x, box.y, box.width, box.height] for box in ordered])
     far = (drawn[:, :2] + drawn[:, 2:]).max(axis=0) / (columns, rows)
+    near = drawn[:, :2].min(axis=0) / (columns, rows)
+    if near.min() < -BEYOND:
+        raise ReaderError(
+            f"{path} has {columns} x {rows} pixels, and boxes begin {-near.min():.2f} of a side "
+            "before the first: they were drawn on an image of another size; give that one"
+        )
     if far.max() > 1 + BEYOND:
         raise ReaderError(
             f"{path} has {columns} x {rows} pixels, and boxes reach {far.max():.2f} times as far: "

@@ -74,7 +74,8 @@ def tsne(system: System, members: Positions, *, seed: int, most: int = MOST_POIN
     """A map by t-SNE of the Euclidean distance (with COSINE, of vectors of unit length).
 
     Raises:
-        MapError: there are fewer than five images, or all their vectors are the same.
+        MapError: there are fewer than five images, all their vectors are the same, or images ask by
+            others than they answer by.
     """
     images = _sample(members, seed, most)
     reduced = _reduced(system, images, seed)
@@ -146,6 +147,11 @@ def _sample(members: Positions, seed: int, most: int) -> Positions:
 
 def _reduced(system: System, images: Positions, seed: int) -> NDArray[np.float64]:
     """Shape (images, DIMENSIONS or fewer)."""
+    if system.asking is not None:
+        raise MapError(
+            f"{system.name} has no map: its images ask by other vectors than they answer by; one "
+            "fold's encoder has one, folder:FOLDER/fold-0"
+        )
     vectors = checked(system.vectors[images], system.metric)
     if system.metric is Metric.HAMMING:
         vectors = np.unpackbits(vectors, axis=1)

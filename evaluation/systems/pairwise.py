@@ -44,8 +44,10 @@ class ByVector:
         """A system's.
 
         Raises:
+            CollectionError: images ask by other vectors than they answer by.
             VectorsError: a vector is not finite or has no direction.
         """
+        system.must_have_one_vector("a comparison of pairs")
         return cls(system.name, checked(system.vectors, system.metric), system.metric)
 
     def scores(self, query: int, others: Positions) -> Values:

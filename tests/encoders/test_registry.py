@@ -64,7 +64,7 @@ def test_a_named_encoder_without_its_library_tells_what_to_install(package: str)
 
 
 def test_forms_of_names_are_listed() -> None:
-    assert {form.prefix for form in forms()} == {"timm:", "open_clip:"}
+    assert {form.prefix for form in forms()} == {"folder:", "timm:", "open_clip:"}
     assert all(form.pattern.startswith(form.prefix) for form in forms())
 
 

@@ -45,7 +45,8 @@ def test_a_recipe_is_trained_and_its_encoder_answers(
         "README.md",
     }
     card = (tmp_path / "encoder" / "README.md").read_text()
-    assert "chance" in card and "Licence" in card
+    assert "chance" in card
+    assert "Licence" in card
     _answers(tmp_path, "CT" if recipe.modalities == ("CT",) else "DX", name)
 
 

@@ -110,3 +110,39 @@ def test_k_is_at_least_one() -> None:
 def test_an_empty_index_is_refused() -> None:
     with pytest.raises(VectorsError, match="empty"):
         Neighbourhood(np.ones((3, 2), np.float32), index=np.zeros(0, np.int64))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("k", [1, 7])
+@pytest.mark.parametrize("metric", METRICS)
+def test_who_asks_by_other_vectors_as_by_brute_force(metric: Metric, k: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    vectors, asking = vectors_of(metric, 40, seed), vectors_of(metric, 40, seed + 1)
+    apart = random.integers(0, 20, 40)
+    run = Neighbourhood(vectors, metric, asking=asking).nearest(k, apart=apart)
+    answering, asks = checked(vectors, metric), checked(asking, metric)
+    for query in range(40):
+        may = [at for at in range(40) if apart[at] != apart[query]]
+        order = sorted(may, key=lambda at: (-score(metric, asks[query], answering[at]), at))[:k]
+        scores = [score(metric, asks[query], answering[at]) for at in order]
+        np.testing.assert_allclose(run.similarities[query], scores, atol=1e-6)
+        if metric is not Metric.COSINE:  # where rounding of unit vectors parts what is equal
+            assert run.neighbours[query].tolist() == order
+
+
+def test_who_asks_by_longer_vectors_than_all_that_answer() -> None:
+    random = np.random.default_rng(0)
+    vectors = (1 + 1e-3 * random.random((400, 8))).astype(np.float32)
+    asking = vectors * np.float32(1e3)
+    run = Neighbourhood(vectors, Metric.INNER_PRODUCT, asking=asking).nearest(
+        5, apart=np.arange(400)
+    )
+    exact = asking.astype(np.float64) @ vectors.astype(np.float64).T
+    np.fill_diagonal(exact, -np.inf)
+    assert run.neighbours.tolist() == np.argsort(-exact, axis=1, kind="stable")[:, :5].tolist()
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (4, 2), (3, 1)])
+def test_who_asks_by_vectors_of_another_shape(shape: tuple[int, int]) -> None:
+    with pytest.raises(VectorsError, match="ask by vectors of shape"):
+        Neighbourhood(np.ones((3, 2), np.float32), asking=np.ones(shape, np.float32))

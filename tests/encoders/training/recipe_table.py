@@ -13,7 +13,10 @@ BEGIN, END = "<!-- recipes: begin -->\n", "<!-- recipes: end -->\n"
 
 def table() -> str:
     """All recipes that come with Likeness."""
-    lines = ["| recipe | what it is | paper | aim | loss | begins with |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| recipe | what it is | paper | aim | loss | begins with |",
+        "|---|---|---|---|---|---|",
+    ]
     lines += [_row(read_recipe(name)) for name in names()]
     return "\n".join(lines) + "\n"
 

@@ -67,7 +67,8 @@ def test_an_interrupted_run_comes_to_the_same_network(tmp_path: Path, step: int)
     with pytest.raises((Stopped, SystemExit)):
         run(tmp_path / "broken", asked, stop_at(step))
     again = run(tmp_path / "broken", asked)
-    assert again.ended is not None and again.ended.epoch == EPOCHS
+    assert again.ended is not None
+    assert again.ended.epoch == EPOCHS
     assert same(whole, again)
     assert whole.ended == again.ended
 
@@ -88,7 +89,9 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
     run(tmp_path, recipe())
     other = recipe(optimiser={"rate": 0.02})
-    with pytest.raises(TrainingError, match=r"another run \(recipe small .* instead of small .*--o"):
+    with pytest.raises(
+        TrainingError, match=r"another run \(recipe small .* instead of small .*--o"
+    ):
         run(tmp_path, other)
 
 
@@ -97,7 +100,7 @@ def test_a_checkpoint_of_other_images_is_refused(tmp_path: Path) -> None:
     asked = wanted(tmp_path, recipe())
     fewer = examples(40)
     stamp = stamp_of(recipe(), fewer, asked)
-    with pytest.raises(TrainingError, match="another run .images"):
+    with pytest.raises(TrainingError, match=r"another run .images"):
         train(recipe(), fewer, read, replace(asked, run=replace(asked.run, stamp=stamp)))
 
 
@@ -106,7 +109,7 @@ def test_a_damaged_checkpoint_is_told(tmp_path: Path, damage: bytes | None) -> N
     run(tmp_path, recipe())
     path = tmp_path / "last.ckpt"
     path.write_bytes(path.read_bytes()[:1000] if damage is None else damage)
-    with pytest.raises(TrainingError, match="cannot be read .*--again"):
+    with pytest.raises(TrainingError, match=r"cannot be read .*--again"):
         run(tmp_path, recipe())
 
 

@@ -173,6 +173,7 @@ def test_a_fold_keeps_the_wanted_part_for_choosing() -> None:
         (0, 2, 0, 0.2, "made of 0 patients"),
         (2, 2, 0, 0.2, "1 patients beside the fold's, 1 choose the epoch and none is left"),
         (9, 3, 0, 1.0, "none is left to learn from"),
+        (8, 4, 3, 0.2, "the 8 patients of the set the lot puts none in fold 3 of 4; take fewer"),
     ],
 )
 def test_folds_that_cannot_be_made(
