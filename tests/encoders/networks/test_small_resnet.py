@@ -7,6 +7,7 @@ import torch
 from encoders.baseline import describe
 from encoders.baseline_size import DIMENSION
 from encoders.encoder import EncoderError
+from encoders.networks.beside_descriptor import Beside
 from encoders.networks.known import build
 from encoders.preprocessing import Preprocessing
 from encoders.transforms import transforms_of
@@ -57,13 +58,14 @@ def test_what_cannot_be_built(config: dict[str, int], pooling: str) -> None:
 def test_the_cosine_beside_the_descriptor_is_the_weighted_mean_of_both() -> None:
     share = 0.5
     whole = build("beside the descriptor", {"network": INNER, "share": share}, "concatenated")
-    whole.eval()
+    body = whole.eval().body
+    assert isinstance(body, Beside)
     images = np.random.default_rng(1).random((2, 60, 50), np.float32)
     batch = torch.stack([transforms_of(SEEN)(image) for image in images])
     assert batch.shape == (2, SEEN.channels, 48, 48) == (2, 2, 48, 48)
     with torch.inference_mode():
         one, other = torch.nn.functional.normalize(whole(batch), dim=1)
-        learned = torch.nn.functional.normalize(whole.body.network(batch[:, :1]), dim=1)
+        learned = torch.nn.functional.normalize(body.network(batch[:, :1]), dim=1)
     alike = float(describe(images[0]) @ describe(images[1]))
     expected = (alike + share**2 * float(learned[0] @ learned[1])) / (1 + share**2)
     assert float(one @ other) == pytest.approx(expected, abs=1e-5)
