@@ -60,6 +60,8 @@ def _of_data(parser: argparse.ArgumentParser) -> None:
         " see: Chest ImaGenome's files, or a CSV file (default: they are estimated)")  # fmt: skip
     add("--target", action="append", default=[], metavar="NAME",
         help="labels or a column to learn instead of the recipe's; may be repeated")  # fmt: skip
+    add("--teacher", type=Path, metavar="FILE", help="what another network says of the images, for"
+        " recipes that learn it: a CSV file with columns prob_LABEL")  # fmt: skip
     add("--label-set", choices=LABEL_SETS, help="labels merged as papers merge them")
 
 

@@ -19,6 +19,7 @@ from encoders.training.recipe import Recipe, SplitBy
 from encoders.training.training import CHECKPOINTS, Wanted
 from evaluation.learning.folds import fold_folder, write_folds
 from evaluation.learning.running import PARTS, Asked, Product, product_of
+from evaluation.readers.teacher import read_teacher
 from evaluation.report.as_json import plain
 from evaluation.report.words import interval, number
 from evaluation.text_table import MEANS
@@ -39,7 +40,8 @@ def run(chosen: argparse.Namespace, settings: Settings) -> int:
         _forget(folder)
     with bar(recipe.name, "batch") as shown:
         command = shlex.join(["likeness", *sys.argv[1:]])
-        asked = Asked(recipe, collection, chosen.data, command, chosen.smoke, _onto(shown))
+        teacher = None if chosen.teacher is None else read_teacher(chosen.teacher, collection)
+        asked = Asked(recipe, collection, chosen.data, command, chosen.smoke, _onto(shown), teacher)
         wanted = _wanted(chosen, recipe, folder)
         products = [product_of(asked, place, one) for place, one in _runs(chosen, folder, wanted)]
     if chosen.folds:

@@ -44,6 +44,8 @@ def beside_descriptor(config: Mapping[str, Any], pooling: str) -> PooledNetwork:
         ValueError: the share is not above 0, or there is no such pooling.
         EncoderError: the network cannot be built.
     """
+    if unknown := config.keys() - {"network", "share"}:
+        raise ValueError(f"there is no {', '.join(sorted(unknown))}")
     share = float(config["share"])
     if not share > 0 or pooling != "concatenated":
         raise ValueError(f"share is {share}, it is above 0; pooling is {pooling!r}: 'concatenated'")

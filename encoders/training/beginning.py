@@ -1,6 +1,7 @@
 """What a network begins with: a published file, or the encoders of other recipes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -52,7 +53,8 @@ def begin(body: nn.Module, recipe: Recipe, init: Path | None, needed: Mapping[st
 
 def _of_folder(one: Needed, folder: Path, whole: Recipe) -> dict[str, Tensor]:
     told = part_told(one.recipe, folder)
-    if told.preprocessing != whole.preprocessing:
+    # what a part sees may have the descriptor beside it, which is no part's affair
+    if told.preprocessing != replace(whole.preprocessing, descriptor=False):
         raise TrainingError(
             f"folder {folder} was trained to see {told.preprocessing.text!r}, and {whole.name} "
             f"sees {whole.preprocessing.text!r}: they are to see the same"

@@ -16,6 +16,27 @@ Boxes = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
+class Taught:
+    """What is learned beside the targets, and nobody asks for afterwards.
+
+    Attributes:
+        names: of what is told.
+        targets: float32, shape (images, names): 1 and 0, or numbers; 0 where not known.
+        known: shape (images, names).
+        numbers: how many of them, the last ones, are numbers.
+    """
+
+    names: tuple[str, ...]
+    targets: Targets
+    known: Known
+    numbers: int
+
+    def take(self, at: Positions) -> "Taught":
+        """Of the images at these positions."""
+        return replace(self, targets=self.targets[at], known=self.known[at])
+
+
+@dataclass(frozen=True)
 class Examples:
     """Images and targets; every column has one entry for each image.
 
@@ -31,6 +52,7 @@ class Examples:
         boxes: shape (images, regions, 4), or None where regions are found without.
         findings: what was seen in which region, bool, shape (images, regions, findings); None where
             nobody told.
+        taught: what is learned beside the targets; None for nothing.
         notes: what was left out, in sentences.
     """
 
@@ -44,6 +66,7 @@ class Examples:
     splits: tuple[str, ...] = ()
     boxes: Boxes | None = None
     findings: Known | None = None
+    taught: Taught | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -63,6 +86,19 @@ class Examples:
         if self.boxes is not None and self.boxes.shape[::2] != (len(self.ids), 4):
             raise TrainingError(f"{self.name}: boxes of shape {self.boxes.shape}")
 
+    def all_outputs(self) -> tuple[str, ...]:
+        """The targets' names, then those of what is taught beside them."""
+        return self.outputs if self.taught is None else (*self.outputs, *self.taught.names)
+
+    def all_targets(self) -> tuple[Targets, Known]:
+        """Targets and what is taught beside them, side by side, and what is known of each."""
+        if self.taught is None:
+            return self.targets, self.known
+        return (
+            np.concatenate([self.targets, self.taught.targets], axis=1),
+            np.concatenate([self.known, self.taught.known], axis=1),
+        )
+
     def __len__(self) -> int:
         return len(self.ids)
 
@@ -78,4 +114,5 @@ class Examples:
             splits=tuple(self.splits[one] for one in at) if self.splits else (),
             boxes=None if self.boxes is None else self.boxes[at],
             findings=None if self.findings is None else self.findings[at],
+            taught=None if self.taught is None else self.taught.take(at),
         )

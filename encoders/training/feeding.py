@@ -159,5 +159,6 @@ def must_be_trainable(learned: Examples, recipe: Recipe) -> None:
 
 
 def as_tensors(learned: Examples) -> tuple[Tensor, Tensor]:
-    """Targets and what is known of them, shape (images, outputs) each."""
-    return torch.from_numpy(learned.targets), torch.from_numpy(learned.known)
+    """All that is learned, and what is known of it, shape (images, outputs) each."""
+    targets, known = learned.all_targets()
+    return torch.from_numpy(targets), torch.from_numpy(known)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from encoders.networks.graph_transformer import NodeStates
@@ -17,16 +18,26 @@ class Linear(nn.Module):
     Args:
         dimension: of the vector.
         outputs: how many targets there are.
+        dropout: part of the vector that it does not see, by lot, while it learns.
     """
 
-    def __init__(self, dimension: int, outputs: int) -> None:
+    def __init__(self, dimension: int, outputs: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.out = nn.Linear(dimension, outputs)
+        self._drop = nn.Dropout(dropout)
 
     def forward(self, _found: Any, vectors: Tensor) -> Tensor:
         """Logits, shape (images, outputs)."""
-        logits: Tensor = self.out(vectors)
+        logits: Tensor = self.out(self._drop(vectors))
         return logits
+
+
+class LinearBesideVector(Linear):
+    """A linear classifier, for a loss that is told the vector, too."""
+
+    def forward(self, found: Any, vectors: Tensor) -> Tensor:
+        """Logits, then the vector; shape (images, outputs + dimension)."""
+        return torch.cat([super().forward(found, vectors), vectors], dim=1)
 
 
 class NoHead(nn.Module):
@@ -55,7 +66,9 @@ class OnLastStates(nn.Module):
         return logits
 
 
-def head_of(name: str, network: PooledNetwork, dimension: int, outputs: int) -> nn.Module:
+def head_of(
+    name: str, network: PooledNetwork, dimension: int, outputs: int, dropout: float = 0.0
+) -> nn.Module:
     """The head of that name.
 
     Args:
@@ -63,19 +76,22 @@ def head_of(name: str, network: PooledNetwork, dimension: int, outputs: int) -> 
         network: that it stands on.
         dimension: of the network's vectors.
         outputs: how many targets there are.
+        dropout: part of the vector that a linear one does not see, by lot, while it learns.
 
     Raises:
         TrainingError: there is none of that name, or it does not stand on such a network.
     """
     if name == "linear":
-        return Linear(dimension, outputs)
+        return Linear(dimension, outputs, dropout)
+    if name == "linear and vector":
+        return LinearBesideVector(dimension, outputs, dropout)
     if name == "linear on last states":
         return OnLastStates(dimension, outputs)
     if name == "codes and classes":
         return _on_codes(network, outputs)
     if name == "none":
         return NoHead()
-    known = "linear, linear on last states, codes and classes, none"
+    known = "linear, linear and vector, linear on last states, codes and classes, none"
     raise TrainingError(f"there is no head {name!r}; there are {known}")
 
 

@@ -123,7 +123,8 @@ class Learner(LightningModule):
         self._seen.clear()
         name = self._recipe.schedule.monitor
         if name in JUDGES:
-            told = JUDGES[name](outputs, targets, known)
+            asked = slice(len(self._feed.training.outputs))  # what is taught beside is not judged
+            told = JUDGES[name](outputs, targets[:, asked], known[:, asked])
             self.log(f"val {name}", told)
         else:
             told = float(self.trainer.callback_metrics["val loss"])

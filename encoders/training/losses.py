@@ -5,6 +5,7 @@ such entries neither teach nor count.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from types import MappingProxyType
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from encoders.training.ath_loss import MARGIN, ath
+from encoders.training.distilled_loss import Shares, distilled
 from encoders.training.fault import TrainingError
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -23,6 +25,7 @@ _OPTIONS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "batch-all triplet": frozenset({"margin"}),
         "ath": frozenset({"margin", "mean_over_bits"}),
+        "distilled": frozenset(field.name for field in fields(Shares)),
     }
 )
 """The numbers that a loss may be told; others have none."""
@@ -119,7 +122,12 @@ def mean_of_known(each: Tensor, known: Tensor) -> Tensor:
 
 
 def loss_of(
-    name: str, options: Mapping[str, float], targets: Tensor, known: Tensor, bits: int
+    name: str,
+    options: Mapping[str, float],
+    targets: Tensor,
+    known: Tensor,
+    bits: int,
+    numbers: int = 0,
 ) -> Loss:
     """The loss of a recipe.
 
@@ -129,6 +137,7 @@ def loss_of(
         targets: of all images that are trained on, for its weights.
         known: beside them.
         bits: of a code.
+        numbers: how many of the last targets are numbers.
 
     Raises:
         TrainingError: there is no such loss, or it has no such number.
@@ -148,4 +157,6 @@ def loss_of(
     if name == "ath":
         margin, mean = options.get("margin", MARGIN), bool(options.get("mean_over_bits", 0))
         return ath(bits, bce, margin=margin, mean_over_bits=mean)
+    if name == "distilled":
+        return distilled(targets, known, numbers, Shares(**options))
     raise TrainingError(f"there is no loss {name!r}")

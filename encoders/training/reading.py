@@ -53,6 +53,7 @@ class Images(Dataset[Item]):
         if self.asked.descriptor:
             raise TrainingError("what sees the descriptor is put together of others, not trained")
         self._gray = transforms_of(replace(self.asked, mean=(0.0,), std=(1.0,), low=0.0, high=1.0))
+        self._targets, self._told = self.examples.all_targets()
         regions = self.asked.channels // len(self.asked.mean)
         self._most = ENOUGH // (4 * regions * self.asked.size**2)
         low, high = self.asked.low, self.asked.high
@@ -71,8 +72,7 @@ class Images(Dataset[Item]):
     def __getitem__(self, at: int) -> Item:
         number = np.random.SeedSequence([self.seed, self.epoch, at]).generate_state(1)[0]
         gray = self.augment(self._gray_of(at), int(number))
-        targets = torch.from_numpy(self.examples.targets[at])
-        known = torch.from_numpy(self.examples.known[at])
+        targets, known = torch.from_numpy(self._targets[at]), torch.from_numpy(self._told[at])
         # each region's gray crop, or the one of the whole image, becomes all of its channels
         channels = (gray[:, None] * self._factor + self._offset).flatten(0, 1)
         return channels, targets, known, at

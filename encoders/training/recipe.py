@@ -61,6 +61,8 @@ class Targets(_Part):
         uncertain: what becomes of labels that are uncertain: not asked about, or one or the other.
         bins: bounds that cut a number into classes, by which neighbours are judged.
         unit: of the number.
+        beside: what else is learned and never judged: ``COLUMN=VALUE``, or ``no finding``.
+        teacher: whether what another network says (``--teacher FILE``) is learned, too.
     """
 
     aim: Aim
@@ -71,6 +73,8 @@ class Targets(_Part):
     uncertain: Literal["ignore", "positive", "negative"] = "ignore"
     bins: tuple[float, ...] = ()
     unit: str = ""
+    beside: tuple[str, ...] = ()
+    teacher: bool = False
 
     @model_validator(mode="after")
     def _whole(self) -> "Targets":
@@ -96,6 +100,7 @@ class Network(_Part):
             findings that they share (``jaccard``, of sets that tell findings of regions), or by
             where they lie (``touching``).
         head: what stands on it while it learns (``encoders.training.heads``).
+        dropout: part of the vector that its head does not see, by lot, while it learns.
         frozen: parts of it that stay as they are, by the beginnings of their tensors' names.
         init: what the paper began with, for people; ``--init`` gives a file.
         init_into: the part that such a file is of, by the beginning of its tensors' names; empty
@@ -108,6 +113,7 @@ class Network(_Part):
     dimension: int = Field(ge=1)
     neighbours: Literal["", "jaccard", "touching"] = ""
     head: str = "linear"
+    dropout: float = Field(default=0.0, ge=0, lt=1)
     frozen: tuple[str, ...] = ()
     init: str = ""
     init_into: str = ""

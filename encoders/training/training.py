@@ -107,7 +107,8 @@ def train(recipe: Recipe, examples: Examples, read: Read, wanted: Wanted) -> Tra
     feed = Feed(recipe, learned, asked.take(split.validation), read, wanted.run.seed)
     trainee = Trainee(network, head, recipe.network.frozen).train()
     bits = recipe.network.dimension
-    loss = loss_of(recipe.loss, recipe.loss_options, *as_tensors(learned), bits)
+    numbers = 0 if learned.taught is None else learned.taught.numbers
+    loss = loss_of(recipe.loss, recipe.loss_options, *as_tensors(learned), bits, numbers)
     with plainly():
         ended = run(Learner(trainee, loss, feed), recipe, wanted.run)
     trainee.eval().cpu()
@@ -192,7 +193,7 @@ def write(trained: Trained, folder: Path, made: Mapping[str, Any]) -> Told:
         dimension=network.dimension,
         preprocessing=recipe.preprocessing,
         modalities=recipe.modalities,
-        outputs=trained.examples.outputs if list(trained.head.parameters()) else (),
+        outputs=trained.examples.all_outputs() if list(trained.head.parameters()) else (),
         licence=LICENCE,
         reference=recipe.source,
         weights_sha256=digest,
@@ -214,7 +215,9 @@ def stamp_of(recipe: Recipe, examples: Examples, wanted: Wanted) -> dict[str, st
     told = [examples.ids, examples.patients, examples.outputs, examples.splits]
     data = hashlib.sha256(json.dumps(told).encode())
     data.update(examples.targets.tobytes() + examples.known.tobytes())
-    for column in (examples.boxes, examples.findings):
+    taught = examples.taught
+    beside = (None, None) if taught is None else (taught.targets, taught.known)
+    for column in (examples.boxes, examples.findings, *beside):
         data.update(b"" if column is None else column.tobytes())
     kept = hashlib.sha256(json.dumps(sorted(wanted.kept)).encode()).hexdigest()[:16]
     parts = [
@@ -258,7 +261,13 @@ def _built(recipe: Recipe, examples: Examples, wanted: Wanted) -> tuple[PooledNe
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(wanted.run.seed)
         network = build(asked.builder, asked.config, asked.pooling)
-        head = head_of(asked.head, network, asked.dimension, len(examples.outputs))
+        head = head_of(
+            asked.head,
+            network,
+            asked.dimension,
+            len(examples.all_outputs()),
+            asked.dropout,
+        )
     begin(network.body, recipe, wanted.init, wanted.needed)
     must_fit(network, head, recipe)
     return network, head

@@ -1,24 +1,33 @@
 """A collection as a recipe's network is to learn it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from encoders.training.examples import Examples, Known, Targets
 from encoders.training.fault import TrainingError
+from encoders.training.recipe import Aim
 from encoders.training.recipe import Targets as Asked
-from evaluation.collection import NEGATIVE, POSITIVE, Collection, Positions
+from evaluation.collection import POSITIVE, Collection, Positions
 from evaluation.label_sets import consolidated, decided
+from evaluation.learning.labels import NO_FINDING, without_findings
+from evaluation.learning.taught import taught_of
+from evaluation.readers.teacher import Teacher
 
 LABEL = "label"
 """Instead of a column's name: the label of images that have exactly one."""
-NO_FINDING = "No Finding"
 
 
-def examples_of(collection: Collection, asked: Asked) -> Examples:
+def examples_of(collection: Collection, asked: Asked, teacher: Teacher | None = None) -> Examples:
     """The images that a recipe can learn from, with their targets; who is left out is noted.
+
+    Args:
+        collection: the images.
+        asked: what is to be learned of them.
+        teacher: what another network says of them; read only where the recipe asks for it.
 
     Raises:
         TrainingError: there are no image files; a label or column is not there, or says nothing;
@@ -27,11 +36,12 @@ def examples_of(collection: Collection, asked: Asked) -> Examples:
     """
     if not collection.paths:
         raise TrainingError(f"{collection.name} has no image files to learn from")
-    if asked.aim == "class":
-        return _classes(collection, asked)
-    if asked.aim == "number":
-        return _number(collection, asked)
-    return _labels(collection, asked)
+    found = _OF_AIM[asked.aim](collection, asked)
+    taught = taught_of(collection, asked, teacher)
+    if taught is None:
+        return found
+    place = {one: at for at, one in enumerate(collection.ids)}
+    return replace(found, taught=taught.take(np.array([place[one] for one in found.ids])))
 
 
 def _labels(collection: Collection, asked: Asked) -> Examples:
@@ -52,7 +62,7 @@ def _labels(collection: Collection, asked: Asked) -> Examples:
     positive, known = decided(states, asked.uncertain, unsaid_known=False)
     kept = known.any(axis=1)
     if asked.negatives == "no finding":
-        kept &= positive.any(axis=1) | _without_findings(collection)
+        kept &= positive.any(axis=1) | without_findings(collection)
     return _examples(
         collection,
         np.flatnonzero(kept),
@@ -61,13 +71,6 @@ def _labels(collection: Collection, asked: Asked) -> Examples:
         known,
         f"{(~kept).sum()} images whose labels do not serve ({', '.join(names)})",
     )
-
-
-def _without_findings(collection: Collection) -> NDArray[np.bool_]:
-    """Images of which it is known that they have none of the collection's labels."""
-    if NO_FINDING in collection.label_names:
-        return np.asarray(collection.label(NO_FINDING) == POSITIVE)
-    return np.asarray((collection.states == NEGATIVE).all(axis=1))
 
 
 def _classes(collection: Collection, asked: Asked) -> Examples:
@@ -94,7 +97,7 @@ def _only_label(collection: Collection) -> NDArray[np.str_]:
     found: NDArray[np.str_] = names[
         np.where(positive.sum(axis=1) == 1, positive.argmax(axis=1) + 1, 0)
     ]
-    return np.where((found == "") & _without_findings(collection), NO_FINDING, found)
+    return np.where((found == "") & without_findings(collection), NO_FINDING, found)
 
 
 def _number(collection: Collection, asked: Asked) -> Examples:
@@ -150,3 +153,8 @@ def _examples(
     )
     note = () if len(kept) == len(collection) else (f"left out: {left_out}",)
     return replace(whole.take(kept), notes=(*collection.notes, *note))
+
+
+_OF_AIM: Mapping[Aim, Callable[[Collection, Asked], Examples]] = MappingProxyType(
+    {"label": _labels, "labels": _labels, "class": _classes, "number": _number}
+)

@@ -30,6 +30,7 @@ from evaluation.collection import Collection
 from evaluation.learning.card import card
 from evaluation.learning.examples import examples_of
 from evaluation.learning.judged import Judged, judged
+from evaluation.readers.teacher import Teacher
 from evaluation.systems.images import read_picture
 
 PARTS = "parts"
@@ -49,6 +50,7 @@ class Asked:
         command: the command line; empty where there is none.
         smoke: whether what it is made of is trained at the smallest scale too.
         shown: tells how far it is.
+        teacher: what another network says of the images; None where nobody asked it.
     """
 
     recipe: Recipe
@@ -57,6 +59,7 @@ class Asked:
     command: str
     smoke: bool
     shown: Shown
+    teacher: Teacher | None = None
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,8 @@ def product_of(asked: Asked, folder: Path, wanted: Wanted) -> Product:
         OSError: the folder cannot be written.
     """
     recipe = asked.recipe
-    _must_be_of_use(recipe, wanted)
-    examples = examples_of(asked.collection, recipe.targets)
+    _must_be_of_use(recipe, wanted, asked.teacher)
+    examples = examples_of(asked.collection, recipe.targets, asked.teacher)
     needed = _needed(asked, examples, folder, wanted)
     run = replace(wanted.run, folder=folder / CHECKPOINTS, progress=asked.shown(recipe.name))
     of_the_user, wanted = wanted.needed, replace(wanted, needed=needed, run=run)
@@ -119,7 +122,7 @@ def _read(path: Path) -> NDArray[np.float32]:
     return read_picture(path).pixels
 
 
-def _must_be_of_use(recipe: Recipe, wanted: Wanted) -> None:
+def _must_be_of_use(recipe: Recipe, wanted: Wanted, teacher: Teacher | None) -> None:
     """Refuses what was given and would change nothing, or would make figures untrue."""
     wants = {one.recipe for one in recipe.needs}
     if unknown := sorted(wanted.needed.keys() - wants):
@@ -127,6 +130,9 @@ def _must_be_of_use(recipe: Recipe, wanted: Wanted) -> None:
             f"recipe {recipe.name} is made of {', '.join(sorted(wants)) or 'no other'}, and not of "
             f"{', '.join(unknown)}: leave --part out"
         )
+    parts = [read_recipe(name) for name in wants]
+    if teacher is not None and not any(one.targets.teacher for one in (recipe, *parts)):
+        raise TrainingError(f"recipe {recipe.name} learns of no teacher: leave --teacher out")
     if wanted.needed and wanted.fold is not None:
         raise TrainingError(
             "a part that was trained before has learned patients of every fold: leave --part out, "
@@ -153,7 +159,8 @@ def _needed(asked: Asked, examples: Examples, folder: Path, wanted: Wanted) -> M
         part = read_recipe(name)
         part = part.at_smoke_scale() if asked.smoke else part
         below = folder / PARTS / name
-        found[name] = product_of(replace(asked, recipe=part), below, apart).folder
+        teacher = asked.teacher if part.targets.teacher else None
+        found[name] = product_of(replace(asked, recipe=part, teacher=teacher), below, apart).folder
     return found
 
 
