@@ -130,8 +130,7 @@ def _must_be_of_use(recipe: Recipe, wanted: Wanted, teacher: Teacher | None) -> 
             f"recipe {recipe.name} is made of {', '.join(sorted(wants)) or 'no other'}, and not of "
             f"{', '.join(unknown)}: leave --part out"
         )
-    parts = [read_recipe(name) for name in wants]
-    if teacher is not None and not any(one.targets.teacher for one in (recipe, *parts)):
+    if teacher is not None and not _learns_of_a_teacher(recipe):
         raise TrainingError(f"recipe {recipe.name} learns of no teacher: leave --teacher out")
     if wanted.needed and wanted.fold is not None:
         raise TrainingError(
@@ -143,6 +142,12 @@ def _must_be_of_use(recipe: Recipe, wanted: Wanted, teacher: Teacher | None) -> 
             f"recipe {recipe.name} is made of {', '.join(sorted(wants))}, which are there: "
             "nothing is left to begin with --init"
         )
+
+
+def _learns_of_a_teacher(recipe: Recipe) -> bool:
+    if recipe.targets.teacher:
+        return True
+    return any(read_recipe(one.recipe).targets.teacher for one in recipe.needs)
 
 
 def _needed(asked: Asked, examples: Examples, folder: Path, wanted: Wanted) -> Mapping[str, Path]:

@@ -19,6 +19,7 @@ from dicom_node.upper_layer import association, listener
 from tests.dicom_node import misfortunes
 from tests.dicom_node.misfortunes import MB, Suffered, Watched, suffer
 from tests.dicom_node.receiving import receiver
+from tests.waiting import wait_until
 
 BACK_TO = 50 * MB
 
@@ -79,6 +80,10 @@ def test_silence_is_ended(tmp_path: Path, free_port: int, misfortune: Callable[.
     patience = {"idle_timeout_s": 0.3, "request_timeout_s": 0.3}
     with watched(tmp_path, free_port, **patience) as node:
         _is_over(suffer(node, partial(misfortune, count=20)))
+        # the last of them is told a moment after its connection has ended
+        wait_until(
+            lambda: node.node.outcomes().count("timed out") >= 20, "all to be told as timed out"
+        )
         assert node.node.outcomes().count("timed out") == 20
 
 

@@ -201,6 +201,18 @@ def test_values_of_the_recipe_are_set(young: Likeness, place: Path) -> None:
     assert len(found["history"]) == 2
 
 
+def test_a_teacher_is_learned_beside_the_labels(young: Likeness, place: Path) -> None:
+    (place.parent / "said.csv").write_text("image,prob_dim\n0.png,0.8\n1.png,0.1\n3.png,0.2\n")
+    asked = ("--set", "targets.teacher=true", "--set", 'targets.beside=["site=a"]')
+    loss = ("--set", "network.head=linear and vector")
+    own = place.parent / "taught.toml"
+    own.write_text('extends = "small.toml"\nname = "taught"\nloss = "distilled"\n')
+    ran = young("train", "taught.toml", "--data", place, *asked, *loss, "--teacher", "said.csv")
+    assert ran.code == 0, ran.err
+    told = read_told(place.parent / "taught")
+    assert told.outputs == ("bright", "site=a", "teacher: dim")
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -234,6 +246,11 @@ def test_values_of_the_recipe_are_set(young: Likeness, place: Path) -> None:
         (("--boxes", "nothing.csv"), "nothing.csv"),
         (("--folds", "40"), "fold 0 of 40 cannot be made of 16 patients"),
         (("--device", "cuda"), "cuda|CUDA|GPU"),
+        (("--teacher", "nothing.csv"), "nothing.csv"),
+        (("--teacher", "set/manifest.csv"), "no column of probabilities"),
+        (("--teacher", "said.csv"), "recipe small learns of no teacher: leave --teacher out"),
+        (("--set", "targets.teacher=true"), "give what it says with --teacher FILE"),
+        (("--set", 'targets.beside=["site"]'), "'site' is not COLUMN=VALUE"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_a_line(
@@ -241,6 +258,7 @@ def test_what_cannot_be_done_is_told_in_a_line(
 ) -> None:
     if "cuda" in given and torch.cuda.is_available():
         pytest.skip("here is a GPU")
+    (place.parent / "said.csv").write_text("image,prob_bright\n0.png,0.1\n1.png,0.8\n")
     fault = young("train", "small.toml", "--data", place, *given).could_not()
     assert re.search(said, fault), fault
 

@@ -54,7 +54,7 @@ def test_no_head_passes_the_vectors() -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("liner", "no head 'liner'; there are linear, linear on last states"),
+        ("liner", "no head 'liner'; there are linear, linear and vector, linear on last states"),
         ("", "no head ''"),
         ("codes and classes", "stands on a hash net"),
     ],
