@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from encoders import extras
 from encoders.declaration import Hub
+from encoders.durable import sync_folder
 from encoders.encoder import EncoderError
 from encoders.fetched import sha256_of
-from encoders.lock import file_path, sync_folder
+from encoders.lock import file_path
 
 if TYPE_CHECKING:
     from encoders.hub import Asked, Published

@@ -6,15 +6,15 @@ machine without network as it is.
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from encoders.durable import write_durably
 from encoders.encoder import EncoderError
 
 _LONGEST_NAME = 200
@@ -112,7 +112,7 @@ def write_locked(folder: Path, name: str, locked: Locked) -> None:
     """
     with alone(folder):
         text = read_lock(folder).taking(name, locked).model_dump_json(indent=2)
-        _write_durably(lock_path(folder), f"{text}\n".encode())
+        write_durably(lock_path(folder), f"{text}\n".encode())
 
 
 def locked_path(folder: Path, locked: Locked) -> Path:
@@ -177,31 +177,3 @@ def alone(folder: Path, *, wait: bool = True) -> Iterator[None]:
         raise EncoderError(f"another process is fetching into {folder}; wait for it") from error
     finally:
         os.close(held)
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder outlive a loss of power.
-
-    Raises:
-        OSError: the disk refuses.
-    """
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(held)
-    finally:
-        os.close(held)
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    held, aside = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".new")
-    try:
-        with os.fdopen(held, "wb") as file:
-            os.fchmod(file.fileno(), 0o644)  # mkstemp's 0600 would shut out a node of another user
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(aside).replace(path)
-        sync_folder(path.parent)
-    finally:
-        with suppress(FileNotFoundError):
-            Path(aside).unlink()

@@ -1,13 +1,13 @@
 """An encoder folder, written whole or not at all."""
 
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from encoders.durable import write_durably
 from encoders.folders.told import CARD, HEAD, TOLD, WEIGHTS, Told
 from encoders.networks.pooled import PooledNetwork
 
@@ -61,12 +61,4 @@ def write_file(path: Path, content: bytes) -> None:
         OSError: it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_durably(path, content)

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from monai.networks.nets.densenet import DenseNet121
-from monai.networks.nets.resnet import ResNet, ResNetBottleneck
+from monai.networks.nets.resnet import ResNet, ResNetBlock, ResNetBottleneck
 from monai.networks.nets.vit import ViT
 from torch import Tensor, nn
 from torch.nn import functional
@@ -23,7 +23,7 @@ def densenet121(config: Mapping[str, Any], pooling: str) -> PooledNetwork:  # no
         pooling: only "mean after ReLU": as its classifier would see it.
     """
     model = DenseNet121(spatial_dims=2, out_channels=1, **config)
-    return PooledNetwork(model.features, _mean_after_relu)
+    return PooledNetwork(model.features, mean_after_relu)
 
 
 def resnet50(config: Mapping[str, Any], pooling: str) -> PooledNetwork:  # noqa: ARG001
@@ -36,8 +36,15 @@ def resnet50(config: Mapping[str, Any], pooling: str) -> PooledNetwork:  # noqa:
         config: ``in_channels``; ``layers`` and ``planes``, of the four stages.
         pooling: only "mean": the average that its classifier sees.
     """
+    return resnet(ResNetBottleneck, config)
+
+
+def resnet(
+    block: type[ResNetBlock] | type[ResNetBottleneck], config: Mapping[str, Any]
+) -> PooledNetwork:
+    """A ResNet of these blocks before its classifier; ``config`` as of ``resnet50``."""
     model = ResNet(
-        ResNetBottleneck,
+        block,
         list(config["layers"]),
         list(config["planes"]),
         spatial_dims=2,
@@ -85,7 +92,8 @@ def without_cross_attention(found: Tensors) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in found.items() if not any(u in name for u in unused)}
 
 
-def _mean_after_relu(found: Tensor) -> Tensor:
+def mean_after_relu(found: Tensor) -> Tensor:
+    """Features as DenseNet's classifier sees them, shape (images, features)."""
     return functional.relu(found).mean(dim=(2, 3))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from monai.networks.nets.resnet import ResNet, ResNetBlock
+from monai.networks.nets.resnet import ResNetBlock
 from torch import Tensor, nn
 
 from encoders.encoder import EncoderError
@@ -94,22 +94,9 @@ def backbone(name: str, channels: int, config: Mapping[str, Any]) -> Backbone:
         return Backbone(monai_nets.resnet50(asked, "mean"), 4 * asked["planes"][-1])
     if name == "resnet18":
         asked = {"layers": (2, 2, 2, 2), "planes": _PLANES, **asked}
-        return Backbone(_resnet18(asked), asked["planes"][-1])
+        # the smaller one of table 1 (He et al., CVPR 2016)
+        return Backbone(monai_nets.resnet(ResNetBlock, asked), asked["planes"][-1])
     raise EncoderError(f"no backbone {name!r}; there are densenet121, resnet18 and resnet50")
-
-
-def _resnet18(config: Mapping[str, Any]) -> PooledNetwork:
-    """The smaller ResNet of table 1 (He et al., CVPR 2016), before its classifier."""
-    model = ResNet(
-        ResNetBlock,
-        list(config["layers"]),
-        list(config["planes"]),
-        spatial_dims=2,
-        n_input_channels=config["in_channels"],
-        conv1_t_stride=2,
-        feed_forward=False,
-    )
-    return PooledNetwork(model, nn.Identity())
 
 
 def _perceptron(width: int, widths: Sequence[int]) -> nn.Sequential:

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from monai.networks.nets.densenet import DenseNet, DenseNet121
 from torch import Tensor, nn
-from torch.nn import functional
 
 from encoders.networks.densenet_relevance import relative, relevance_of
+from encoders.networks.monai_nets import mean_after_relu
 from encoders.networks.pooled import PooledNetwork
 
 FIRSTS_OWN = "first's own"
@@ -53,13 +53,13 @@ def densenet121_on_maps(config: Mapping[str, Any], pooling: str) -> PooledNetwor
     levels = Levels(config, asked["in_channels"])
     if "second" not in config:
         second = DenseNet121(spatial_dims=2, out_channels=1, **asked).features
-        return PooledNetwork(OnMaps(first, second, levels), _mean_after_relu)
+        return PooledNetwork(OnMaps(first, second, levels), mean_after_relu)
     if config["second"] != FIRSTS_OWN:
         raise ValueError(
             f"second is {config['second']!r}: it can be {FIRSTS_OWN!r}, or be left out for a "
             "network of its own"
         )
-    return PooledNetwork(OnMaps(first, None, levels), _mean_after_relu)
+    return PooledNetwork(OnMaps(first, None, levels), mean_after_relu)
 
 
 class Levels(nn.Module):
@@ -156,7 +156,3 @@ def _per_channel(config: Mapping[str, Any], name: str, channels: int) -> Sequenc
             f"here {channels}"
         )
     return values
-
-
-def _mean_after_relu(found: Tensor) -> Tensor:
-    return functional.relu(found).mean(dim=(2, 3))

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from encoders.training.known_mean import mean_of_known
+
 HEAVIEST = 8.0
 """Negatives for each positive, at most, whose root a positive weighs."""
 
@@ -57,8 +59,8 @@ def distilled(
             pos_weight=weight.to(outputs.device),
         )
         apart = (outputs[:, count:width] - targets[:, count:]).square()
-        whole = shares.labels * _mean(each, known[:, :count])
-        whole = whole + shares.teacher * _mean(apart, known[:, count:])
+        whole = shares.labels * mean_of_known(each, known[:, :count])
+        whole = whole + shares.teacher * mean_of_known(apart, known[:, count:])
         if not shares.contrast:
             return whole
         alike = overlap(targets[:, :judged] * known[:, :judged])
@@ -107,7 +109,3 @@ def _positive_weight(targets: Tensor, known: Tensor) -> Tensor:
     positive = (targets * known).sum(dim=0)
     negative = known.sum(dim=0) - positive
     return (negative / positive.clamp(min=1)).clamp(1, HEAVIEST).sqrt()
-
-
-def _mean(each: Tensor, known: Tensor) -> Tensor:
-    return (each * known).sum() / known.sum().clamp(min=1)

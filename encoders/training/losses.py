@@ -15,6 +15,7 @@ from torch.nn import functional
 from encoders.training.ath_loss import MARGIN, ath
 from encoders.training.distilled_loss import Shares, distilled
 from encoders.training.fault import TrainingError
+from encoders.training.known_mean import mean_of_known
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """From outputs, targets and known, each (images, outputs), to one number."""
@@ -114,11 +115,6 @@ def batch_all_triplet(margin: float) -> Loss:
 def distances(vectors: Tensor) -> Tensor:
     """Euclidean, of each to each, shape (n, n); 0 has a gradient of 0, not NaN."""
     return torch.cdist(vectors, vectors, compute_mode="donot_use_mm_for_euclid_dist")
-
-
-def mean_of_known(each: Tensor, known: Tensor) -> Tensor:
-    """The mean where ``known``; 0 where nothing is."""
-    return (each * known).sum() / known.sum().clamp(min=1)
 
 
 def loss_of(
