@@ -69,6 +69,7 @@ bench: venv system  ## the figures of docs/benchmarks.md
 	$(BIN)/python -m benchmarks.index_engines --data ../shared/data
 	$(BIN)/python -m benchmarks.index_engines --count 10000 100000 --dimension 512 768
 	$(BIN)/python -m benchmarks.index_restart
+	$(BIN)/python -m benchmarks.communities --data ../shared/data
 	$(BIN)/python -m benchmarks.late_interaction
 	$(BIN)/python -m benchmarks.volume_quality
 	$(BIN)/python -m benchmarks.interval_coverage

@@ -136,8 +136,13 @@ def _read_image(path: Path, chosen: ChosenImage, known: KnownSpace | None) -> Gr
             image = reader.read(path, chosen.frame, ct_window=ct_window)
     except PixelError as fault:
         raise UnreadableError(f"{path}: {fault}") from fault
-    key = image_key(chosen.header.sop_instance_uid, frame_number(chosen))
-    return dataclasses.replace(image, key=key)
+    header = chosen.header
+    return dataclasses.replace(
+        image,
+        key=image_key(header.sop_instance_uid, frame_number(chosen)),
+        modality=header.modality,
+        body_part=header.body_part or "",
+    )
 
 
 def _encoder_of(known: KnownSpace, settings: Settings) -> CheckedEncoder:

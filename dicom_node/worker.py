@@ -80,7 +80,8 @@ class Worker:
         """
         window = self.origins.ct_window
         ready = reader.read_ready(file.path, file.chosen.frame, ct_window=window)
-        image = ready.image(file.key)  # of the middle slice, after LUTs and polarity
+        header = file.chosen.header  # below: the middle slice, after LUTs and polarity
+        image = ready.image(file.key, header.modality, header.body_part or "")
         reference = reference_of(file.chosen, ready.rules)
         picture = b""
         if file.in_set_of is None:  # nobody sees the other slices, and no changeover asks for them

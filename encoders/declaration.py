@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from encoders.body_part import region_of
 from encoders.preprocessing import Preprocessing
 
 
@@ -83,6 +84,7 @@ class Declaration:
         dimension: length of a vector.
         licence: of the weights, as SPDX names it where it does.
         modalities: that it was made for, as (0008,0060) has them; empty for any.
+        body_regions: that it was made for, as ``encoders.body_part`` names them; empty for any.
         packages: import names of what it needs beyond the core, and what to install for each.
         names: of its tensors.
         ct_window: centre and width in HU that CT is to be shown in, instead of the image's own.
@@ -100,11 +102,24 @@ class Declaration:
     preprocessing: Preprocessing | None = None
     pooling: str = "none"
     modalities: tuple[str, ...] = ()
+    body_regions: tuple[str, ...] = ()
     packages: Mapping[str, str] = field(default_factory=dict)
     names: Names = Names()
     ct_window: tuple[float, float] | None = None
     version: str = "1"
     reference: str = ""
+
+    def is_made_for(self, modality: str, body_part: str) -> bool:
+        """Whether it was made for such images.
+
+        Args:
+            modality: as (0008,0060) has it; empty where nobody said, which counts as made for.
+            body_part: in words, the same.
+        """
+        if modality and self.modalities and modality not in self.modalities:
+            return False
+        found = region_of(body_part)
+        return found is None or not self.body_regions or found[0] in self.body_regions
 
     def warning_for(self, modality: str) -> str | None:
         """What must stand beside a vector of that modality; None where nothing must."""

@@ -55,7 +55,7 @@ class Preprocessing:
         regions: what is seen instead of the whole image, by a name of ``encoders.regions.layouts``;
             empty for the whole.
         descriptor: whether one more channel holds what the weight-free descriptor says of the whole
-            image (``encoders.baseline``), its numbers row by row, and 0 after them.
+            image (``encoders.descriptor_channel``).
     """
 
     size: int
@@ -101,7 +101,7 @@ class Preprocessing:
             raise ValueError("mean and std are of as many channels, one at least, and std above 0")
         if not all(map(math.isfinite, numbers)) or self.low >= self.high:
             raise ValueError("low is below high, and no number is infinite")
-        if self.descriptor and self.size**2 < baseline_size.DIMENSION:
+        if self.descriptor and self.size**2 <= baseline_size.DIMENSION:
             raise ValueError(
                 f"a descriptor of {baseline_size.DIMENSION} numbers needs a larger size"
             )

@@ -10,6 +10,7 @@ from encoders.catalogue import (
     biomedclip,
     monai_nets,
     named,
+    own,
     precomputed,
     transformers_nets,
     xrv_nets,
@@ -20,7 +21,15 @@ from encoders.declaration import Declaration
 from encoders.encoder import EncoderError, EncoderOptions
 from encoders.fetched import lack_of_weights
 
-_FAMILIES = (baseline, biomedclip, monai_nets, precomputed, transformers_nets, xrv_nets)
+_FAMILIES = (
+    baseline,
+    biomedclip,
+    monai_nets,
+    own,
+    precomputed,
+    transformers_nets,
+    xrv_nets,
+)
 
 _DECLARED: dict[str, Declaration] = {
     declaration.name: declaration for family in _FAMILIES for declaration in family.DECLARATIONS

@@ -11,6 +11,7 @@ from torch import Tensor
 from encoders.as_told import as_told, preprocessing_of
 from encoders.choice import SLICE_RULE
 from encoders.declaration import Declaration
+from encoders.descriptor_channel import only_descriptor
 from encoders.devices import devices_of
 from encoders.encoder import EncoderError, EncoderOptions, Precision, Prepared
 from encoders.fetched import located
@@ -36,7 +37,9 @@ class TorchEncoder:
     batch: int
     lanes: int
     free: "SimpleQueue[Lane]"
+    made_for: Callable[[str, str], bool]
     of_regions: bool = False
+    with_descriptor: bool = False
 
     def prepare(self, image: GrayscaleImage) -> Prepared:
         """The network's input for one image; float32, shape (channels, size, size).
@@ -44,10 +47,16 @@ class TorchEncoder:
         Raises:
             EncoderError: the image's boxes are not of the regions that the network sees.
         """
+        seen = self._seen(image)
+        if self.with_descriptor and not self.made_for(image.modality, image.body_part):
+            seen = only_descriptor(seen)
+        return seen.numpy()
+
+    def _seen(self, image: GrayscaleImage) -> Tensor:
         if not self.of_regions:
-            return self.transform(image.pixels).numpy()
+            return self.transform(image.pixels)
         try:
-            return self.transform(image.pixels, image.boxes).numpy()
+            return self.transform(image.pixels, image.boxes)
         except RegionError as fault:
             raise EncoderError(str(fault)) from fault
 
@@ -92,7 +101,9 @@ def load(declaration: Declaration, options: EncoderOptions) -> TorchEncoder:
         batch=options.batch,
         lanes=len(lanes),
         free=free,
+        made_for=told.is_made_for,
         of_regions=bool(asked.regions),
+        with_descriptor=asked.descriptor,
     )
 
 

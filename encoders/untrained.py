@@ -49,6 +49,13 @@ def untrained(declaration: Declaration, options: EncoderOptions, seed: int) -> C
     named = dataclasses.replace(space, encoder=f"random:{declaration.name}:{seed}")
     return CheckedEncoder(
         TorchEncoder(
-            named, transforms_of(asked), options.batch, len(lanes), free, bool(asked.regions)
+            space=named,
+            transform=transforms_of(asked),
+            batch=options.batch,
+            lanes=len(lanes),
+            free=free,
+            made_for=declaration.is_made_for,
+            of_regions=bool(asked.regions),
+            with_descriptor=asked.descriptor,
         )
     )

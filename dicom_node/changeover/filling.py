@@ -272,8 +272,14 @@ class _Reader:
 
     def _read(self, image: MissingImage, batch: _Batch) -> None:
         found = self.sources.find(image)
-        key = image_key(image.image.sop_instance_uid, image.image.frame_number)
-        prepared = self.encoder.prepare(dataclasses.replace(found.pixels, key=key))
+        asked = image.image
+        seen = dataclasses.replace(
+            found.pixels,
+            key=image_key(asked.sop_instance_uid, asked.frame_number),
+            modality=asked.modality,
+            body_part=asked.body_part or "",
+        )
+        prepared = self.encoder.prepare(seen)
         batch.ready.append(_Ready(image, prepared, self._beside(image, found)))
 
     def _beside(self, image: MissingImage, found: Found) -> dict[str, Any]:

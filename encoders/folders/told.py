@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from encoders.body_part import Region
 from encoders.declaration import Declaration, InFolder, Names
 from encoders.encoder import EncoderError
 from encoders.networks.known import place_of
@@ -50,6 +51,7 @@ class Told(BaseModel):
         dimension: of a vector.
         preprocessing: what it was trained to see.
         modalities: that it was made for; empty for any.
+        body_regions: that it was made for, as ``encoders.body_part`` names them; empty for any.
         outputs: what its head tells, in order; empty where it has none.
         licence: of the weights.
         reference: the paper.
@@ -68,6 +70,7 @@ class Told(BaseModel):
     dimension: int = Field(ge=1)
     preprocessing: Preprocessing
     modalities: tuple[str, ...] = ()
+    body_regions: tuple[Region, ...] = ()
     outputs: tuple[str, ...] = ()
     licence: str
     reference: str = ""
@@ -91,7 +94,9 @@ class Told(BaseModel):
 
         Weights of one digest fill networks that differ in their parameters alone.
         """
-        told = json.dumps([self.network, self.config], sort_keys=True)
+        # beside the descriptor, networks speak only of images that they were made for
+        made_for = [self.modalities, self.body_regions] if self.preprocessing.descriptor else []
+        told = json.dumps([self.network, self.config, *made_for], sort_keys=True)
         return f"{ARITHMETIC}; {hashlib.sha256(told.encode()).hexdigest()[:16]}"
 
 
@@ -133,6 +138,7 @@ def declaration_of(told: Told, folder: Path) -> Declaration:
         dimension=told.dimension,
         licence=told.licence,
         modalities=told.modalities,
+        body_regions=told.body_regions,
         names=NAMES,
         version=told.version,
         reference=told.reference,

@@ -1,7 +1,8 @@
-"""A network's vector beside what the weight-free descriptor says of the same image.
+"""What networks say of an image beside what the weight-free descriptor says of it.
 
-A network that learned from few images knows findings and forgets how an image looks; the descriptor
-knows nothing else. Side by side they find better than either (docs/benchmarks.md).
+Networks that learned from few images know findings and forget how an image looks; the descriptor
+knows nothing else. Side by side they find better than either (docs/benchmarks.md). Of images that
+the networks were not made for, only the descriptor is asked.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from encoders.baseline_size import DIMENSION
+from encoders.descriptor_channel import descriptor_of, is_made_for
 from encoders.networks import known
 from encoders.networks.pooled import PooledNetwork
 
@@ -21,51 +22,85 @@ class Both(NamedTuple):
 
     Attributes:
         descriptor: shape (images, ``baseline_size.DIMENSION``).
-        found: what the network's body answers.
+        made_for: 1 where the networks were made for the image, else 0; shape (images, 1).
+        found: what each network's body answers.
     """
 
     descriptor: Tensor
-    found: Any
+    made_for: Tensor
+    found: list[Any]
 
 
 def beside_descriptor(config: Mapping[str, Any], pooling: str) -> PooledNetwork:
-    """The descriptor and the network's vector behind each other, each of unit length.
+    """The descriptor, of length 1, and the networks' vectors behind it, each of its share's length.
 
-    The last channel of its input holds the descriptor (``Preprocessing.descriptor``). Tensors are
-    named ``network.…``.
+    The last channel of its input is ``encoders.descriptor_channel``'s. The cosine of two images
+    that the networks were not made for is that of their descriptors. Tensors are named
+    ``parts.0.…`` and so on.
 
     Args:
-        config: ``network``, with ``builder`` (a name of ``encoders.networks.known``), ``config``
-            and ``pooling``; ``share``, the length of the network's part, where the descriptor's is
-            1.
+        config: ``parts``, each with ``builder`` (a name of ``encoders.networks.known``),
+            ``config``, ``pooling``, ``share``, and ``descriptor``: whether it is shown the last
+            channel, too.
         pooling: only "concatenated".
 
     Raises:
-        ValueError: the share is not above 0, or there is no such pooling.
-        EncoderError: the network cannot be built.
+        ValueError: there is no part, a share is not above 0, a word is unknown, or there is no such
+            pooling.
+        EncoderError: a network cannot be built.
     """
-    if unknown := config.keys() - {"network", "share"}:
+    if pooling != "concatenated":
+        raise ValueError(f"pooling beside the descriptor is 'concatenated', not {pooling!r}")
+    if unknown := config.keys() - {"parts"}:
         raise ValueError(f"there is no {', '.join(sorted(unknown))}")
-    share = float(config["share"])
-    if not share > 0 or pooling != "concatenated":
-        raise ValueError(f"share is {share}, it is above 0; pooling is {pooling!r}: 'concatenated'")
-    told = config["network"]
-    network = known.build(told["builder"], told["config"], told["pooling"])
+    parts = [_part(one) for one in config["parts"]]
+    if not parts:
+        raise ValueError("one part at least stands beside the descriptor")
 
     def pool(both: Both) -> Tensor:
-        vectors = functional.normalize(network.pooled(both.found), dim=1)
-        return torch.cat([functional.normalize(both.descriptor, dim=1), share * vectors], dim=1)
+        vectors = [functional.normalize(both.descriptor, dim=1)]
+        for part, found in zip(parts, both.found, strict=True):
+            unit = functional.normalize(part.network.pooled(found), dim=1)
+            vectors.append(part.share * both.made_for * unit)
+        return torch.cat(vectors, dim=1)
 
-    return PooledNetwork(Beside(network.body), pool)
+    return PooledNetwork(Beside(parts), pool)
+
+
+class Part(NamedTuple):
+    """A network beside the descriptor.
+
+    Attributes:
+        network: whose vectors are taken.
+        share: their length, where the descriptor's is 1.
+        sees_descriptor: whether its input has the last channel, too.
+    """
+
+    network: PooledNetwork
+    share: float
+    sees_descriptor: bool
 
 
 class Beside(nn.Module):
-    """Parts the descriptor from the image."""
+    """Shows images to networks, with the descriptor or without."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, parts: list[Part]) -> None:
         super().__init__()
-        self.network = network
+        self.parts = nn.ModuleList(part.network.body for part in parts)
+        self._with_descriptor = [part.sees_descriptor for part in parts]
 
     def forward(self, batch: Tensor) -> Both:
         """Of shape (images, channels + 1, size, size)."""
-        return Both(batch[:, -1].flatten(1)[:, :DIMENSION], self.network(batch[:, :-1]))
+        pairs = zip(self.parts, self._with_descriptor, strict=True)
+        found = [body(batch if with_it else batch[:, :-1]) for body, with_it in pairs]
+        return Both(descriptor_of(batch), is_made_for(batch), found)
+
+
+def _part(told: Mapping[str, Any]) -> Part:
+    if unknown := told.keys() - {"builder", "config", "pooling", "share", "descriptor"}:
+        raise ValueError(f"a part has no {', '.join(sorted(unknown))}")
+    share = float(told["share"])
+    if not share > 0:
+        raise ValueError(f"share is {share}, it is above 0")
+    network = known.build(told["builder"], told["config"], told["pooling"])
+    return Part(network, share, bool(told.get("descriptor", False)))

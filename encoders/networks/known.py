@@ -25,6 +25,7 @@ NETWORKS: Mapping[str, str] = MappingProxyType(
         "densenet121 with attention": "encoders.networks.attention:densenet121_attention",
         "densenet121 on maps": "encoders.networks.saliency_nets:densenet121_on_maps",
         "small resnet": "encoders.networks.small_resnet:small_resnet",
+        "descriptor perceptron": "encoders.networks.descriptor_perceptron:descriptor_perceptron",
         "beside the descriptor": "encoders.networks.beside_descriptor:beside_descriptor",
         "ensemble": "encoders.networks.ensemble:ensemble",
         "hash net": "encoders.networks.hashing:hash_net",

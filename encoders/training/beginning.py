@@ -53,8 +53,9 @@ def begin(body: nn.Module, recipe: Recipe, init: Path | None, needed: Mapping[st
 
 def _of_folder(one: Needed, folder: Path, whole: Recipe) -> dict[str, Tensor]:
     told = part_told(one.recipe, folder)
-    # what a part sees may have the descriptor beside it, which is no part's affair
-    if told.preprocessing != replace(whole.preprocessing, descriptor=False):
+    # the descriptor's channel may stand beside what parts see that know nothing of it
+    seen = (whole.preprocessing, replace(whole.preprocessing, descriptor=False))
+    if told.preprocessing not in seen:
         raise TrainingError(
             f"folder {folder} was trained to see {told.preprocessing.text!r}, and {whole.name} "
             f"sees {whole.preprocessing.text!r}: they are to see the same"

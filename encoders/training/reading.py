@@ -50,12 +50,11 @@ class Images(Dataset[Item]):
     def __post_init__(self) -> None:
         if self.asked.fill_last:
             raise TrainingError("fill_last: a network of one's own needs no filling after")
-        if self.asked.descriptor:
-            raise TrainingError("what sees the descriptor is put together of others, not trained")
         self._gray = transforms_of(replace(self.asked, mean=(0.0,), std=(1.0,), low=0.0, high=1.0))
         self._targets, self._told = self.examples.all_targets()
-        regions = self.asked.channels // len(self.asked.mean)
-        self._most = ENOUGH // (4 * regions * self.asked.size**2)
+        beside = self.asked.descriptor
+        planes = (self.asked.channels - beside) // len(self.asked.mean) + beside
+        self._most = ENOUGH // (4 * planes * self.asked.size**2)
         low, high = self.asked.low, self.asked.high
         mean = torch.tensor(self.asked.mean)[None, :, None, None]
         std = torch.tensor(self.asked.std)[None, :, None, None]
@@ -71,11 +70,14 @@ class Images(Dataset[Item]):
 
     def __getitem__(self, at: int) -> Item:
         number = np.random.SeedSequence([self.seed, self.epoch, at]).generate_state(1)[0]
-        gray = self.augment(self._gray_of(at), int(number))
+        # the descriptor is of the image as it is: it would take longer than all changes
+        whole = self._gray_of(at)
+        unchanged = len(whole) - self.asked.descriptor
+        gray = self.augment(whole[:unchanged], int(number))
         targets, known = torch.from_numpy(self._targets[at]), torch.from_numpy(self._told[at])
         # each region's gray crop, or the one of the whole image, becomes all of its channels
         channels = (gray[:, None] * self._factor + self._offset).flatten(0, 1)
-        return channels, targets, known, at
+        return torch.cat([channels, whole[unchanged:]]), targets, known, at
 
     def _gray_of(self, at: int) -> Tensor:
         kept = self._kept.get(at)

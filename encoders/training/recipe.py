@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from encoders.body_part import Region
 from encoders.folders.told import Name, plain
 from encoders.preprocessing import Preprocessing
 from encoders.training.fault import TrainingError
@@ -234,6 +235,7 @@ class Recipe(_Part):
         source: paper and section.
         paper: one of the five, 0 for none.
         modalities: that its encoder is made for, as (0008,0060) has them.
+        body_regions: that it is made for, as ``encoders.body_part`` names them; empty for any.
         notes: where the paper is silent or its code differs, and what is done here.
         needs: encoders that it is made of.
         smoke: parts of the recipe as they stand at the smallest scale that still shows that all
@@ -245,6 +247,7 @@ class Recipe(_Part):
     source: str
     paper: int = Field(default=0, ge=0, le=5)
     modalities: tuple[str, ...] = ()
+    body_regions: tuple[Region, ...] = ()
     notes: tuple[str, ...] = ()
     needs: tuple[Needed, ...] = ()
     targets: Targets
@@ -276,7 +279,9 @@ class Recipe(_Part):
     @property
     def digest(self) -> str:
         """Of all that the recipe says; a checkpoint belongs to it."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+        # what recipes could not say at first is left out of one that does not say it
+        unsaid = None if self.body_regions else {"body_regions"}
+        return hashlib.sha256(self.model_dump_json(exclude=unsaid).encode()).hexdigest()[:16]
 
     def changed(self, parts: Mapping[str, Mapping[str, Any]]) -> "Recipe":
         """With other values, by table and name.

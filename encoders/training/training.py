@@ -193,6 +193,7 @@ def write(trained: Trained, folder: Path, made: Mapping[str, Any]) -> Told:
         dimension=network.dimension,
         preprocessing=recipe.preprocessing,
         modalities=recipe.modalities,
+        body_regions=recipe.body_regions,
         outputs=trained.examples.all_outputs() if list(trained.head.parameters()) else (),
         licence=LICENCE,
         reference=recipe.source,

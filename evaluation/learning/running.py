@@ -12,6 +12,7 @@ from encoders.encoder import EncoderOptions
 from encoders.folders.naming import PREFIX
 from encoders.folders.told import Told
 from encoders.folders.writing import write_card
+from encoders.training.beginning import part_told
 from encoders.training.examples import Examples
 from encoders.training.fault import TrainingError
 from encoders.training.loop import History, Progress
@@ -180,5 +181,8 @@ def _made(asked: Asked, wanted: Wanted, trained: Trained) -> dict[str, str]:
         "init": str(wanted.init or "random weights"),
         **{f"version of {name}": number for name, number in versions().items()},
     }
-    told |= {f"made of {name}": str(path) for name, path in wanted.needed.items()}
+    for name, path in wanted.needed.items():
+        part = part_told(name, path)
+        by = part.made.get("recipe", name)
+        told[f"made of {name}"] = f"{by}, weights {part.weights_sha256[:16]}"
     return told | ({"command": asked.command} if asked.command else {})

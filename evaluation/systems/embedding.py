@@ -64,11 +64,23 @@ def embed(
 def _prepared(collection: Collection, encoder: CheckedEncoder, at: int) -> Prepared:
     path = collection.paths[at]
     image = read_picture(path)
+    seen = GrayscaleImage(
+        image.pixels,
+        image.rules,
+        collection.ids[at],
+        modality=_told(collection, "modality", at),
+        body_part=_told(collection, "body_part", at),
+        boxes=None if collection.boxes is None else collection.boxes[at],
+    )
     try:
-        boxes = None if collection.boxes is None else collection.boxes[at]
-        return encoder.prepare(GrayscaleImage(image.pixels, image.rules, collection.ids[at], boxes))
+        return encoder.prepare(seen)
     except EncoderError as fault:
         raise CollectionError(f"{path}: {fault}") from fault
+
+
+def _told(collection: Collection, attribute: str, at: int) -> str:
+    column = collection.attributes.get(attribute)
+    return "" if column is None else column[at]
 
 
 def _batched(rows: list[int], size: int) -> Iterator[list[int]]:

@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from encoders.declaration import Declaration, Hub, OwnFile
+from encoders.declaration import Declaration, Hub, InFolder, OwnFile
 from encoders.fetched import is_pickle
 from encoders.registry import declarations, forms
 
@@ -38,6 +38,8 @@ def _row(entry: Declaration) -> str:
 def _weights(entry: Declaration) -> str:
     if isinstance(entry.source, OwnFile):
         return "a file of yours"
+    if isinstance(entry.source, InFolder):
+        return "come with Likeness"
     if not isinstance(entry.source, Hub):
         return "none needed"
     page = f"[{entry.source.repository}](https://huggingface.co/{entry.source.repository})"

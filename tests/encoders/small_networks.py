@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from encoders.declaration import Declaration
+from encoders.declaration import Declaration, Hub, InFolder
 from encoders.preprocessing import Preprocessing
 
 
@@ -34,6 +34,27 @@ SMALL: dict[str, Shrunk] = {
     f"{_MONAI}:resnet50": Shrunk({"layers": (1, 1, 1, 1), "planes": (8, 8, 16, 16)}, 64),
     f"{_MONAI}:vit": Shrunk(_MONAI_VIT, 32),
     "encoders.networks.timm_vit:projected": Shrunk({**_MONAI_VIT, "projected": 24}, 24),
+    "encoders.networks.beside_descriptor:beside_descriptor": Shrunk(
+        {
+            "parts": [
+                {
+                    "builder": "small resnet",
+                    "config": {"in_channels": 1, "width": 2},
+                    "pooling": "normed mean",
+                    "share": 0.7,
+                },
+                {
+                    "builder": "descriptor perceptron",
+                    "config": {"hidden": 8, "dimension": 5, "dropout": 0.5},
+                    "pooling": "normed",
+                    "share": 0.7,
+                    "descriptor": True,
+                },
+            ]
+        },
+        1532 + 16 + 5,
+        48,
+    ),
     f"{_HF}:vit": Shrunk({**_HF_INNER, "image_size": 64}, 32, 64),
     f"{_HF}:clip": Shrunk({**_HF_INNER, "image_size": 56, "projection_dim": 24}, 24, 56),
     f"{_HF}:siglip": Shrunk({**_HF_INNER, "image_size": 64, "patch_size": 16}, 32, 64),
@@ -73,12 +94,16 @@ SMALL: dict[str, Shrunk] = {
 
 
 def small(declaration: Declaration) -> Declaration:
-    """The declaration of a network that is built and run in a moment; names stay as they are."""
+    """The declaration of a network that is built and run in a moment; names stay as they are.
+
+    Weights are the test's own, of those too that come with Likeness.
+    """
     shrunk = SMALL[declaration.network]
-    asked = declaration.preprocessing
+    asked, source = declaration.preprocessing, declaration.source
     return replace(
         declaration,
         config={**declaration.config, **shrunk.config},
+        source=Hub("made/weights") if isinstance(source, InFolder) else source,
         preprocessing=None if asked is None else _smaller(asked, shrunk.size or asked.size),
         dimension=shrunk.dimension,
     )

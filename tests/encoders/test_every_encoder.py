@@ -104,7 +104,7 @@ def test_a_file_cannot_ask_for_another_input_of_a_published_network(
 def test_it_declares_what_a_user_has_to_know(declaration: Declaration) -> None:
     assert declaration.summary
     assert declaration.licence
-    assert declaration.reference.startswith("https://")
+    assert declaration.reference.startswith(("https://", "docs/"))
     assert declaration.source is not None
     assert isinstance(declaration.preprocessing, Preprocessing)
 

@@ -38,6 +38,8 @@ def images(asked: Preprocessing, read: Read = read, **more: object) -> Images:
         replace(WHOLE, stretch=True),
         replace(WHOLE, eight_bits=False),
         replace(WHOLE, eight_bits=False, filter="gaussian", resize="square"),
+        replace(WHOLE, size=48, descriptor=True),
+        replace(WHOLE, size=48, descriptor=True, mean=(0.1, 0.2), std=(0.5, 0.6)),
         replace(WHOLE, regions="grid 2x3"),
         replace(WHOLE, regions="grid 2x3", mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7)),
     ],
@@ -113,6 +115,17 @@ def test_changes_follow_from_seed_epoch_and_place() -> None:
     assert torch.equal(seen(1, 2, 3), seen(1, 2, 3))
     others = [seen(2, 2, 3), seen(1, 3, 3), seen(1, 2, 4)]
     assert not any(torch.equal(seen(1, 2, 3), other) for other in others)
+
+
+def test_the_descriptor_beside_a_changed_image_is_of_the_image_as_it_is() -> None:
+    asked = replace(WHOLE, size=48, descriptor=True)
+    change = augmentation_of(Augmentation(rotate=20, noise=0.1), 48)
+    shown = Images(examples(6), read, asked, change, 0)
+    expected = transforms_of(asked)(read(Path("3.png")))
+    found = shown[3][0]
+    assert found.shape == expected.shape == (2, 48, 48)
+    assert torch.equal(found[-1], expected[-1])
+    assert not torch.allclose(found[0], expected[0], atol=1e-2)
 
 
 def test_a_filling_after_the_statistics_is_refused() -> None:

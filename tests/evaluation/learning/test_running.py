@@ -278,7 +278,8 @@ def test_given_parts_are_taken_and_told(tmp_path: Path) -> None:
         whole_of("one", "other"), pictures(tmp_path / "set"), tmp_path / "out", needed=given
     )
     assert not (tmp_path / "out" / PARTS).exists()
-    assert product.told.made["made of one"] == str(given["one"])
+    digest = read_told(given["one"]).weights_sha256
+    assert product.told.made["made of one"] == f"one, weights {digest[:16]}"
     card = (tmp_path / "out" / CARD).read_text()
     assert "encoders that were trained before (one, other)" in card
     assert "these figures are too good" in card

@@ -1,0 +1,1 @@
+"""Encoders that come with Likeness, weights and all: folders as `likeness train` writes them."""
