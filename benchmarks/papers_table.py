@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.machine import as_list, provenance
 from encoders.encoder import EncoderOptions
-from encoders.training.recipe import names, read_recipe
+from encoders.training.recipe_files import names, read_recipe
 from evaluation import planning, tasks
 from evaluation.collection import Collection
 from evaluation.evaluating import Judgement, System, judge

@@ -6,7 +6,8 @@ from typing import Any
 
 from dicom_node.verbs.speech import put, put_json
 from encoders.training.fault import TrainingError
-from encoders.training.recipe import Recipe, merged, names, read_recipe
+from encoders.training.recipe import Recipe, merged
+from encoders.training.recipe_files import names, read_recipe
 
 
 def told(chosen: argparse.Namespace) -> int:

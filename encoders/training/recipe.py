@@ -1,16 +1,7 @@
-"""A recipe: what is trained on which targets, how, and by whose paper, as a file declares it.
+"""A recipe: what is trained on which targets, how, by whose paper; ``recipe_files`` reads it."""
 
-Recipes that come with Likeness are the TOML files of ``encoders.recipes``. One of a site's own is
-a file of the same form, named by its path. ``extends = NAME`` takes over all that another says and
-the file itself does not.
-"""
-
-import difflib
 import hashlib
-import tomllib
 from collections.abc import Mapping
-from importlib.resources import files
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -36,7 +27,6 @@ OptimiserName = Literal["sgd", "adam", "adamw", "adadelta"]
 Monitor = Literal["loss", "auc", "f1", "mae", "p@1"]
 SplitBy = Literal["patient", "image", "official"]
 
-_PACKAGE = "encoders.recipes"
 _AIMS: Mapping[LossName | Monitor, Aim] = MappingProxyType(
     {"batch-all triplet": "class", "p@1": "class", "l1": "number", "mae": "number"}
 )
@@ -293,58 +283,11 @@ class Recipe(_Part):
         for table in parts:
             if not isinstance(told.get(table), dict):
                 raise TrainingError(f"recipe {self.name} has no table {table!r}")
-        return _validated(merged(told, parts), f"recipe {self.name}")
+        return validated(merged(told, parts), f"recipe {self.name}")
 
     def at_smoke_scale(self) -> "Recipe":
         """Small enough to be run through within minutes on two cores."""
         return self.changed(self.smoke)
-
-
-def names() -> tuple[str, ...]:
-    """Of the recipes that come with Likeness."""
-    found = (one.name for one in files(_PACKAGE).iterdir())
-    return tuple(sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml")))
-
-
-def read_recipe(name: str) -> Recipe:
-    """The recipe of that name, or of a file.
-
-    Raises:
-        TrainingError: there is none, or it is faulty; all faults are told at once.
-    """
-    where = name if name.endswith(".toml") else f"recipe {name}"
-    recipe = _validated(_told(name), where)
-    try:
-        recipe.at_smoke_scale()
-    except TrainingError as fault:
-        raise TrainingError(f"{where}, table smoke: {fault}") from fault
-    return recipe
-
-
-def _told(name: str, *by: str) -> dict[str, Any]:
-    """What a file says, with what it takes over."""
-    if name in by:
-        raise TrainingError(f"recipe {name} extends itself, by {' and '.join(by)}")
-    where = name if name.endswith(".toml") else f"recipe {name}"
-    try:
-        told = tomllib.loads(_text(name))
-    except tomllib.TOMLDecodeError as fault:
-        raise TrainingError(f"{where} is no TOML: {fault}") from fault
-    extended = told.pop("extends", None)
-    return told if extended is None else merged(_told(str(extended), name, *by), told)
-
-
-def _text(name: str) -> str:
-    if name.endswith(".toml"):
-        try:
-            return Path(name).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as fault:
-            raise TrainingError(f"recipe {name} cannot be read: {fault}") from fault
-    if name not in names():
-        near = difflib.get_close_matches(name, names())
-        remedy = f"did you mean {', '.join(near)}?" if near else "`likeness train --list` shows all"
-        raise TrainingError(f"there is no recipe {name!r}; {remedy}")
-    return files(_PACKAGE).joinpath(f"{name}.toml").read_text("utf-8")
 
 
 def merged(told: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -358,7 +301,16 @@ def merged(told: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return both
 
 
-def _validated(told: Mapping[str, Any], where: str) -> Recipe:
+def validated(told: Mapping[str, Any], where: str) -> Recipe:
+    """What is told, as a recipe.
+
+    Args:
+        told: by the tables' names.
+        where: it stands, for people.
+
+    Raises:
+        TrainingError: it is faulty; all faults are told at once.
+    """
     try:
         return Recipe.model_validate(told)
     except ValidationError as fault:

@@ -16,7 +16,8 @@ from encoders.training.beginning import part_told
 from encoders.training.examples import Examples
 from encoders.training.fault import TrainingError
 from encoders.training.loop import History, Progress
-from encoders.training.recipe import Recipe, read_recipe
+from encoders.training.recipe import Recipe
+from encoders.training.recipe_files import read_recipe
 from encoders.training.training import (
     CHECKPOINTS,
     Trained,

@@ -19,7 +19,7 @@ from dicom_node.cli import main
 from encoders import extras
 from encoders.folders.told import CARD, TOLD, WEIGHTS, read_told
 from encoders.networks.known import build
-from encoders.training.recipe import names
+from encoders.training.recipe_files import names
 from encoders.training.training import CHECKPOINTS
 from evaluation.learning.folds import FOLDS
 from tests.dicom_node.command_line import Likeness, Ran

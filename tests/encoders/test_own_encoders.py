@@ -14,7 +14,7 @@ from encoders.encoder import EncoderOptions
 from encoders.folders.told import CARD, WEIGHTS, read_told
 from encoders.image import GrayscaleImage
 from encoders.registry import create, find, missing
-from encoders.training.recipe import read_recipe
+from encoders.training.recipe_files import read_recipe
 
 MOST_BYTES = 16_000_000
 by_name = pytest.mark.parametrize("declared", own.DECLARATIONS, ids=lambda one: one.name)

@@ -12,7 +12,7 @@ from typing import Any
 import pydicom
 import pytest
 
-from encoders.training.recipe import names, read_recipe
+from encoders.training.recipe_files import names, read_recipe
 from evaluation.synthetic import make_study
 from tests.end_to_end.running import (
     INDEXED_CALLER,

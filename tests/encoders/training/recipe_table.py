@@ -5,7 +5,8 @@
 
 from pathlib import Path
 
-from encoders.training.recipe import Recipe, names, read_recipe
+from encoders.training.recipe import Recipe
+from encoders.training.recipe_files import names, read_recipe
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "training.md"
 BEGIN, END = "<!-- recipes: begin -->\n", "<!-- recipes: end -->\n"

@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from encoders.networks.known import NETWORKS
 from encoders.preprocessing import Preprocessing
 from encoders.training.fault import TrainingError
-from encoders.training.recipe import Recipe, names, read_recipe
+from encoders.training.recipe import Recipe
+from encoders.training.recipe_files import names, read_recipe
 
 WHOLE = """
 name = "own"

@@ -7,7 +7,8 @@ import torch
 
 from encoders.networks.known import build
 from encoders.training.heads import head_of
-from encoders.training.recipe import Recipe, names, read_recipe
+from encoders.training.recipe import Recipe
+from encoders.training.recipe_files import names, read_recipe
 from tests.encoders.training.recipe_table import DOCUMENT, table, written
 
 REGIONS = 18
