@@ -7,25 +7,22 @@ database was restored.
 """
 
 import logging
-import os
 import threading
 from pathlib import Path
 
+from dicom_node.community_division import Division, DivisionError, Wanted
 from dicom_node.settings import IndexSettings
 from storage.answer import SpaceSummary
 from storage.communities import kept
-from storage.communities.graph import GraphError
-from storage.communities.kept import About, Kept
+from storage.communities.kept import About
 from storage.communities.partition import LackingError, Method, must_be_installed
-from storage.communities.searching import CommunityIndex
 from storage.index import SnapshotError, VectorIndex
-from storage.vectors.metric import Metric, VectorError
+from storage.vectors.metric import Metric
 
 log = logging.getLogger(__name__)
 
 END_S = 10.0
-"""Making them cannot be broken off, and is not waited for longer: the thread ends with the node."""
-NICENESS = 10
+"""What is being made is not waited for longer; it is broken off then."""
 
 
 def community_keeper(
@@ -63,6 +60,7 @@ class CommunityKeeper:
         self._degree = degree
         self._lacks = False
         self._making: threading.Thread | None = None
+        self._division: Division | None = None
         self._made = self._found()
 
     def _found(self) -> tuple[int, int] | None:
@@ -96,22 +94,25 @@ class CommunityKeeper:
         return was_restored or index.watermark - watermark >= redo_after(vectors)
 
     def end(self) -> None:
-        """Waits a while for what is being made."""
-        if self._making is not None:
-            self._making.join(END_S)
+        """Waits a while for what is being made, then breaks it off."""
+        if self._making is None:
+            return
+        self._making.join(END_S)
+        if self._making.is_alive() and self._division is not None:
+            self._division.end()
+            self._making.join()
 
     def _make(self, index: VectorIndex) -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         watermark, ids = index.watermark, index.ids()
+        wanted = Wanted(self._path, self._space_id, watermark, self._method, self._degree)
         try:
             must_be_installed(self._method)
-            made = CommunityIndex.build(index.vectors(ids), ids, self._degree, self._method)
-            kept.save(self._path, Kept(made, self._space_id, watermark, self._degree))
+            self._division = Division(wanted)
+            count = self._division.made(index.vectors(ids), ids)
         except LackingError as fault:
             self._lacks = True
             log.error("the index is not divided into communities: %s", fault)
-        except (OSError, GraphError, VectorError) as fault:
+        except (OSError, DivisionError) as fault:
             log.warning("communities were not made, searches go on with the old ones: %s", fault)
         else:
-            count = made.partition.count
             log.info("space %s has %d communities of %d vectors", self._space_id, count, len(ids))

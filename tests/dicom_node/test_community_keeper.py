@@ -1,9 +1,12 @@
 """Communities beside the work: when they are made, of what, and what does not stop the node."""
 
 import logging
+import os
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,9 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
+from dicom_node import community_division
+from dicom_node import community_keeper as keeping
+from dicom_node.community_division import Wanted
 from dicom_node.community_keeper import CommunityKeeper, community_keeper, redo_after
 from dicom_node.settings import IndexSettings
 from storage import embeddings
@@ -183,3 +189,45 @@ def test_a_disk_that_fails_stops_nothing(
     keeper = _keeper(tmp_path / "no folder")
     assert _looked(keeper, index, tmp_path) is None
     assert "communities were not made" in caplog.text
+
+
+def _dies(said: Pipe, wanted: Wanted) -> None:
+    os._exit(3)
+
+
+def _never_ends(said: Pipe, wanted: Wanted) -> None:
+    threading.Event().wait()
+
+
+def test_a_process_that_dies_stops_nothing(
+    connection: Connection,
+    index: VectorIndex,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _grow(connection, index, 10)
+    keeper = _keeper(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(community_division, "divide", _dies)
+        assert _looked(keeper, index, tmp_path) is None
+    assert "communities were not made" in caplog.text
+    assert "died (exit code 3)" in caplog.text
+    _grow(connection, index, 1)  # what fails is tried after as many changes
+    found = _looked(keeper, index, tmp_path)
+    assert found is not None
+    assert found.vectors == 11
+
+
+def test_what_takes_too_long_is_broken_off_at_the_end(
+    connection: Connection,
+    index: VectorIndex,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(community_division, "divide", _never_ends)
+    monkeypatch.setattr(keeping, "END_S", 0.1)
+    _grow(connection, index, 10)
+    assert _looked(_keeper(tmp_path), index, tmp_path) is None
+    assert "died (exit code -9)" in caplog.text
