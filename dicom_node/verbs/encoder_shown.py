@@ -40,6 +40,7 @@ def described(
         **_seen(entry),
         "pooling": entry.pooling,
         "modalities": list(entry.modalities),
+        "body_regions": list(entry.body_regions),
         "ct_window": None if entry.ct_window is None else list(entry.ct_window),
         "network": entry.network,
         "config": dict(entry.config),
