@@ -268,10 +268,9 @@ class Recipe(_Part):
 
     @property
     def digest(self) -> str:
-        """Of all that the recipe says; a checkpoint belongs to it."""
-        # what recipes could not say at first is left out of one that does not say it
-        unsaid = None if self.body_regions else {"body_regions"}
-        return hashlib.sha256(self.model_dump_json(exclude=unsaid).encode()).hexdigest()[:16]
+        """Of all that is done; a checkpoint belongs to it. Words and smoke scale may change."""
+        done = self.model_dump_json(exclude={"summary", "source", "notes", "smoke"})
+        return hashlib.sha256(done.encode()).hexdigest()[:16]
 
     def changed(self, parts: Mapping[str, Mapping[str, Any]]) -> "Recipe":
         """With other values, by table and name.
