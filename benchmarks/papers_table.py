@@ -201,7 +201,8 @@ def _why(name: str) -> str:
         return WHY[3]
     if name not in names():
         return ""
-    return f"{WHY[read_recipe(name).paper]}; {SMOKE}"
+    paper = read_recipe(name).paper
+    return f"{WHY[paper]}; {SMOKE}" if paper else "our own, of no paper; trained whole"
 
 
 if __name__ == "__main__":
