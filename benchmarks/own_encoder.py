@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.found import figure_of
 from benchmarks.machine import as_list, provenance
 from encoders.encoder import EncoderOptions
 from encoders.training.folding import folds_of
@@ -22,7 +23,6 @@ from evaluation import planning, tasks
 from evaluation.collection import Collection
 from evaluation.comparison import compared
 from evaluation.evaluating import Judgement, System, judge
-from evaluation.figures import Figure
 from evaluation.learning.folds import NAME, read_folds
 from evaluation.readers import manifest
 from evaluation.report.words import interval, number
@@ -80,22 +80,12 @@ def _table(systems: list[System], collection: Collection, within: str) -> Iterat
 def _line(part: str, measure: str, judged: dict[str, list[Judgement]], own: str) -> str:
     key = f"{part}: {measure}"
     found = {name: next(one for one in some if key in one.scores) for name, some in judged.items()}
-    figures = {name: _figure(one, part, measure) for name, one in found.items()}
+    figures = {name: figure_of(one, part, measure) for name, one in found.items()}
     cells = [f"{number(one.value)} ({interval(one.low, one.high)})" for one in figures.values()]
     whole = compared(found[own].scores[key], found[AGAINST].scores[key])[0]
     chance = number(figures[own].chance)
     less = f"{whole.value:+.3f} ({whole.low:+.3f} to {whole.high:+.3f})"
     return f"| {part}, {measure} | {chance} | {' | '.join(cells)} | {less} |"
-
-
-def _figure(judgement: Judgement, part: str, measure: str) -> Figure:
-    [found] = [
-        row.figure
-        for row in judgement.rows
-        if (row.part, row.group, row.figure.measure, row.figure.mean)
-        == (part, "", measure, "micro")
-    ]
-    return found
 
 
 if __name__ == "__main__":

@@ -10,10 +10,12 @@ from encoders.declaration import Declaration
 from encoders.encoder import EncoderError, EncoderOptions
 from encoders.fetched import kept_path, sha256_of
 from encoders.folders.naming import absolute
+from encoders.header import ImageHeader
+from encoders.image import GrayscaleImage
 from encoders.lock import read_lock
 from encoders.registry import create, find
 from encoders.space import Space
-from storage.answer import SpaceSummary
+from storage.answer import ImageReference, SpaceSummary
 from storage.spaces import Maker
 
 log = logging.getLogger(__name__)
@@ -120,6 +122,18 @@ def differences(expected: SpaceSummary, made: SpaceSummary) -> str:
 def _short(value: object) -> str:
     text = str(value)
     return repr(text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}...")
+
+
+def named(image: GrayscaleImage, key: str, of: ImageHeader | ImageReference) -> GrayscaleImage:
+    """The image with what encoders may ask of it beside its pixels.
+
+    Args:
+        image: as it was read.
+        key: by ``image_key``.
+        of: what is known of it.
+    """
+    body_part = of.body_part or ""
+    return dataclasses.replace(image, key=key, modality=of.modality, body_part=body_part)
 
 
 def image_key(sop_instance_uid: str, frame_number: int | None) -> str:

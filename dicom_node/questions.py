@@ -8,7 +8,14 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from dicom_node import answering, asking
-from dicom_node.making import declaration_of, differences, image_key, make_again, summary_of
+from dicom_node.making import (
+    declaration_of,
+    differences,
+    image_key,
+    make_again,
+    named,
+    summary_of,
+)
 from dicom_node.reading import frame_number, reference_of
 from dicom_node.received import MALFORMED, UnreadableError, study_facts
 from dicom_node.settings import Settings
@@ -136,13 +143,8 @@ def _read_image(path: Path, chosen: ChosenImage, known: KnownSpace | None) -> Gr
             image = reader.read(path, chosen.frame, ct_window=ct_window)
     except PixelError as fault:
         raise UnreadableError(f"{path}: {fault}") from fault
-    header = chosen.header
-    return dataclasses.replace(
-        image,
-        key=image_key(header.sop_instance_uid, frame_number(chosen)),
-        modality=header.modality,
-        body_part=header.body_part or "",
-    )
+    key = image_key(chosen.header.sop_instance_uid, frame_number(chosen))
+    return named(image, key, chosen.header)
 
 
 def _encoder_of(known: KnownSpace, settings: Settings) -> CheckedEncoder:

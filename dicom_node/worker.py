@@ -15,6 +15,7 @@ from dicom_node import answering
 from dicom_node.in_hand import ReadImage, StudyInHand, jobs_of
 from dicom_node.index_kinds import IndexOwner
 from dicom_node.kept_images import KeptImages
+from dicom_node.making import named
 from dicom_node.origins import Origins
 from dicom_node.reading import ChosenFile, choose, reference_of
 from dicom_node.settings import Settings
@@ -80,8 +81,8 @@ class Worker:
         """
         window = self.origins.ct_window
         ready = reader.read_ready(file.path, file.chosen.frame, ct_window=window)
-        header = file.chosen.header  # below: the middle slice, after LUTs and polarity
-        image = ready.image(file.key, header.modality, header.body_part or "")
+        # of the middle slice, after LUTs and polarity
+        image = named(ready.image(), file.key, file.chosen.header)
         reference = reference_of(file.chosen, ready.rules)
         picture = b""
         if file.in_set_of is None:  # nobody sees the other slices, and no changeover asks for them

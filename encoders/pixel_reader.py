@@ -20,10 +20,9 @@ class ModelReady:
     samples: Samples
     rules: Mapping[str, Any]
 
-    def image(self, key: str = "", modality: str = "", body_part: str = "") -> GrayscaleImage:
-        """What every encoder sees of it; the words are ``GrayscaleImage``'s."""
-        pixels = from_model_ready(self.samples)
-        return GrayscaleImage(pixels, self.rules, key, modality, body_part)
+    def image(self) -> GrayscaleImage:
+        """What every encoder sees of it."""
+        return GrayscaleImage(from_model_ready(self.samples), self.rules)
 
 
 class PixelReader(BoundedProcess):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -89,6 +90,29 @@ def load(declaration: Declaration, options: EncoderOptions) -> TorchEncoder:
     told = as_told(declaration, weights)
     network = build(told)
     load_into(network.body, weights, told.names)
+    space = space_of(told, weights.digest, options.precision)
+    return on_devices(network, told, space, devices, options)
+
+
+def on_devices(
+    network: PooledNetwork,
+    told: Declaration,
+    space: Space,
+    devices: Sequence[torch.device],
+    options: EncoderOptions,
+) -> TorchEncoder:
+    """A network as an encoder, for as many callers at once as its devices serve.
+
+    Args:
+        network: with its weights.
+        told: its declaration.
+        space: what its vectors mean.
+        devices: that it runs on.
+        options: checked and settled already.
+
+    Raises:
+        EncoderError: it cannot run as ``options`` say.
+    """
     network.eval()
     asked = preprocessing_of(told)
     lanes = lanes_of(network, (asked.channels, asked.size, asked.size), devices, options)
@@ -96,7 +120,7 @@ def load(declaration: Declaration, options: EncoderOptions) -> TorchEncoder:
     for lane in lanes:
         free.put(lane)
     return TorchEncoder(
-        space=space_of(told, weights.digest, options.precision),
+        space=space,
         transform=transforms_of(asked),
         batch=options.batch,
         lanes=len(lanes),

@@ -5,21 +5,17 @@ A reference for evaluations. Nothing of a site is embedded with them: the settin
 
 import dataclasses
 import hashlib
-from queue import SimpleQueue
 
 import torch
 
 from encoders import extras
-from encoders.as_told import preprocessing_of
 from encoders.checked import CheckedEncoder
 from encoders.declaration import Declaration
 from encoders.devices import devices_of
 from encoders.encoder import EncoderError, EncoderOptions
-from encoders.lane import Lane
-from encoders.lanes import check, lanes_of
-from encoders.torch_encoder import TorchEncoder, build, space_of
+from encoders.lanes import check
+from encoders.torch_encoder import build, on_devices, space_of
 from encoders.torch_process import settle
-from encoders.transforms import transforms_of
 
 
 def untrained(declaration: Declaration, options: EncoderOptions, seed: int) -> CheckedEncoder:
@@ -38,24 +34,7 @@ def untrained(declaration: Declaration, options: EncoderOptions, seed: int) -> C
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build(declaration)
-    network.eval()
-    asked = preprocessing_of(declaration)
-    lanes = lanes_of(network, (asked.channels, asked.size, asked.size), devices, options)
-    free: SimpleQueue[Lane] = SimpleQueue()
-    for lane in lanes:
-        free.put(lane)
     digest = hashlib.sha256(f"random weights {seed}; torch {torch.__version__}".encode())
     space = space_of(declaration, digest.hexdigest(), options.precision)
     named = dataclasses.replace(space, encoder=f"random:{declaration.name}:{seed}")
-    return CheckedEncoder(
-        TorchEncoder(
-            space=named,
-            transform=transforms_of(asked),
-            batch=options.batch,
-            lanes=len(lanes),
-            free=free,
-            made_for=declaration.is_made_for,
-            of_regions=bool(asked.regions),
-            with_descriptor=asked.descriptor,
-        )
-    )
+    return CheckedEncoder(on_devices(network, declaration, named, devices, options))

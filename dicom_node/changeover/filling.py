@@ -3,7 +3,6 @@
 Only the writing, which others wait for, is done at the process' own priority.
 """
 
-import dataclasses
 import logging
 import os
 import threading
@@ -23,7 +22,14 @@ from dicom_node.changeover.originals import LONGEST_PICTURE_SIDE, Originals
 from dicom_node.changeover.progress import ChangeoverProgress, Reasons
 from dicom_node.changeover.sources import Found, LackingError, Sources, WindowRules
 from dicom_node.faults import fault_of, together
-from dicom_node.making import declaration_of, differences, image_key, make_again, summary_of
+from dicom_node.making import (
+    declaration_of,
+    differences,
+    image_key,
+    make_again,
+    named,
+    summary_of,
+)
 from dicom_node.settings import Settings
 from dicom_node.version import SOFTWARE_VERSION
 from encoders.checked import CheckedEncoder
@@ -272,14 +278,8 @@ class _Reader:
 
     def _read(self, image: MissingImage, batch: _Batch) -> None:
         found = self.sources.find(image)
-        asked = image.image
-        seen = dataclasses.replace(
-            found.pixels,
-            key=image_key(asked.sop_instance_uid, asked.frame_number),
-            modality=asked.modality,
-            body_part=asked.body_part or "",
-        )
-        prepared = self.encoder.prepare(seen)
+        key = image_key(image.image.sop_instance_uid, image.image.frame_number)
+        prepared = self.encoder.prepare(named(found.pixels, key, image.image))
         batch.ready.append(_Ready(image, prepared, self._beside(image, found)))
 
     def _beside(self, image: MissingImage, found: Found) -> dict[str, Any]:
