@@ -51,6 +51,18 @@ class Run:
         """How many were asked for."""
         return int(self.neighbours.shape[1])
 
+    @property
+    def tied(self) -> float:
+        """Share of the queries whose first answer is no nearer than the second; NaN without any.
+
+        There the images' order decides. A run of one rank has no second, and so no ties.
+        """
+        if not len(self.queries):
+            return float("nan")
+        found = (self.neighbours[:, :2] != NOBODY).all(axis=1)
+        alike = self.similarities[:, :1] == self.similarities[:, 1:2]
+        return float((found[:, None] & alike).sum() / len(self.queries))
+
     def first(self, k: int) -> "Run":
         """The same answers, cut after k."""
         return Run(self.queries, self.neighbours[:, :k], self.similarities[:, :k])

@@ -29,6 +29,11 @@ def table(task: Task, judgements: Sequence[Judgement]) -> Iterator[str]:
         undefined = f", {figure.undefined} without a value" if figure.undefined else ""
         yield f"  {figure.queries} queries of {figure.patients} patients{undefined}"
     for judgement in judgements:
+        if judgement.run.tied > 0:
+            yield (
+                f"  {judgement.system}: for {number(judgement.run.tied)} of the queries the second "
+                "answer is as near as the first, and the images' order decides"
+            )
         for found in judgement.confounders:
             yield f"  {judgement.system}: {_explained(found)}"
 

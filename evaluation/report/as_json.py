@@ -97,6 +97,7 @@ def _judgement(judgement: Judgement, document: Document) -> dict[str, Any]:
         "system": judgement.system,
         "task": judgement.task,
         "verdict": {"standing": said.standing, "says": [said.score, said.doubt]},
+        "tied": judgement.run.tied,
         "rows": judgement.rows,
         "confounders": judgement.confounders,
     }

@@ -9,6 +9,7 @@ from evaluation.confounders import Confounder
 from evaluation.confounders import Verdict as Explained
 from evaluation.evaluating import Judgement
 from evaluation.figures import Figure
+from evaluation.nearest import Run
 from evaluation.report.rows import headline
 from evaluation.report.words import counted, interval, number
 from evaluation.tasks import Task
@@ -17,6 +18,8 @@ Standing = Literal["better than chance", "not shown", "worse than chance", "cann
 FEWEST_PATIENTS = 10
 """With fewer a draw of patients tells nothing of the spread."""
 DIGITS = 2
+MANY_TIED = 0.05
+"""Of the queries; where more have ties at the top, the images' order has a part in the score."""
 _CONCLUSIONS: dict[Standing, str] = {
     "better than chance": "better than chance",
     "not shown": "not shown to be better than chance",
@@ -45,8 +48,8 @@ class Verdict:
         figure: the headline.
         standing: against chance.
         score: the first sentence.
-        doubt: the second: whether something else explains it.
-        doubtful: an attribute explains it, or part of it.
+        doubt: the second: whether something else explains it, ties at the top among it.
+        doubtful: an attribute explains it, or part of it, or many queries have ties.
     """
 
     system: str
@@ -68,8 +71,9 @@ def verdict(judgement: Judgement, task: Task) -> Verdict:
         figure,
         standing,
         _score(figure, standing),
-        _doubt(judgement.confounders, standing),
-        any(one.verdict in {"explains it", "explains part"} for one in judgement.confounders),
+        f"{_doubt(judgement.confounders, standing)}{_tied(judgement.run)}",
+        any(one.verdict in {"explains it", "explains part"} for one in judgement.confounders)
+        or judgement.run.tied > MANY_TIED,
     )
 
 
@@ -120,6 +124,15 @@ def _doubt(confounders: Sequence[Confounder], standing: Standing) -> str:
     lead = "But " if explained else ""
     sentence = f"{lead}{told}."
     return sentence if explained else sentence[0].upper() + sentence[1:]
+
+
+def _tied(run: Run) -> str:
+    if not run.tied > 0:
+        return ""
+    return (
+        f" For {number(run.tied)} of the queries the second answer is as near as the first: "
+        "there the images' order decides."
+    )
 
 
 def _explained(one: Confounder) -> str:

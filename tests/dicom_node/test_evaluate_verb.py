@@ -55,6 +55,21 @@ def test_systems_are_scored_side_by_side(
     assert {"report.html", "report.json", "figures.csv", "confounders.csv"} <= names
 
 
+def test_a_system_that_cannot_tell_images_apart_is_told_so(
+    likeness: Likeness, collection: Path, tmp_path: Path
+) -> None:
+    first, second = (Image.open(collection / name) for name in ("0.png", "2.png"))
+    for at in range(24):
+        (second if at // 2 % 2 else first).save(collection / f"{at}.png")
+    report, systems = tmp_path / "report", ("--encoder", "pixels", "--encoder", "random")
+    told = asked(likeness, collection, report, "--classes", "kind", *systems)
+    said = "for 1.000 of the queries the second answer is as near as the first"
+    assert [said in line for line in told.splitlines()].count(True) == 1
+    assert f"pixels: {said}" in told
+    judged = json.loads((report / "report.json").read_text())["judgements"]
+    assert {one["system"]: one["tied"] for one in judged} == {"pixels": 1, "random": 0}
+
+
 def test_labels_are_the_task_where_no_classes_are_named(
     likeness: Likeness, collection: Path, tmp_path: Path
 ) -> None:

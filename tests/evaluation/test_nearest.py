@@ -9,6 +9,8 @@ from evaluation.nearest import NOBODY, Neighbourhood, VectorsError, checked
 from storage.vectors.metric import Metric
 
 METRICS = list(Metric)
+STRATA = np.array([0, 0, 1, 2, -1])
+"""Of two, of one, of one; the last neither asks nor answers."""
 
 
 def vectors_of(metric: Metric, count: int, seed: int) -> np.ndarray:
@@ -72,6 +74,25 @@ def test_all_equal_vectors_answer_in_their_order() -> None:
     assert run.neighbours[0].tolist() == [2, 3, 4]
     assert run.neighbours[3].tolist() == [0, 1, 4]
     assert run.neighbours[599].tolist() == [0, 1, 2]
+
+
+def test_how_often_the_order_decides() -> None:
+    # 0, 1 and 2 see two who are alike, 3 and 4 see one who is nearer than the others
+    vectors = np.array([[1, 0], [1, 0], [1, 0], [0, 1], [0.1, 1]], np.float32)
+    run = Neighbourhood(vectors).nearest(4, apart=np.arange(5))
+    assert run.tied == pytest.approx(3 / 5)
+    assert run.first(1).tied == 0
+    # two have one answer each, and none beside it; one has none at all
+    alone = Neighbourhood(vectors).nearest(2, apart=np.array([0, 1, 2, 3, 4]), strata=STRATA)
+    assert alone.tied == 0
+    nobody = Neighbourhood(vectors, queries=np.zeros(0, np.int64)).nearest(2, apart=np.arange(5))
+    assert np.isnan(nobody.tied)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_all_codes_alike_are_all_tied(metric: Metric) -> None:
+    vectors = np.ones((9, 4), np.uint8 if metric is Metric.HAMMING else np.float32)
+    assert Neighbourhood(vectors, metric).nearest(3, apart=np.arange(9)).tied == 1
 
 
 def test_a_patient_of_more_images_than_the_list_is_deep() -> None:

@@ -111,3 +111,21 @@ def test_nothing_is_explained_where_there_is_no_skill() -> None:
     found = verdict(judgement(figure, confounder("view", "nothing to explain")), TASK)
     assert found.doubt == "So there is no skill that another cause could explain."
     assert not found.doubtful
+
+
+@pytest.mark.parametrize(
+    ("tied", "says", "doubtful"),
+    [
+        (0, "", False),
+        (1, " For .040 of the queries the second answer is as near as the first: ", False),
+        (5, " For .200 of the queries the second answer is as near as the first: ", True),
+    ],
+)
+def test_ties_at_the_top_are_told(tied: int, says: str, doubtful: bool) -> None:
+    alike = np.tile([0.9, 0.8], (25, 1))
+    alike[:tied, 1] = 0.9
+    run = Run(np.arange(25), np.tile([1, 2], (25, 1)), alike)
+    found = verdict(replace(judgement(GOOD, confounder("view", "no sign")), run=run), TASK)
+    order = "there the images' order decides." if says else ""
+    assert found.doubt == f"No sign that view explains it.{says}{order}"
+    assert found.doubtful is doubtful
