@@ -206,7 +206,11 @@ def _why(name: str) -> str:
     if name not in names():
         return ""
     paper = read_recipe(name).paper
-    return f"{SMOKE}; {WHY[paper]}" if paper else "our own, of no paper; five folds, not at smoke scale"
+    return (
+        f"{SMOKE}; {WHY[paper]}"
+        if paper
+        else "our own, of no paper; five folds, not at smoke scale"
+    )
 
 
 if __name__ == "__main__":
