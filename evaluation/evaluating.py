@@ -45,10 +45,15 @@ class System:
             CollectionError: images ask by others than they answer by.
         """
         if self.asking is not None:
-            raise CollectionError(
-                f"{self.name}: {what} needs one vector of each image, and images of folds ask by "
-                "others than they answer by; give one fold's encoder, folder:FOLDER/fold-0"
-            )
+            raise no_one_vector(self.name, what)
+
+
+def no_one_vector(name: str, what: str) -> CollectionError:
+    """That a system of folds cannot be asked for what needs one vector of each image."""
+    return CollectionError(
+        f"{name}: {what} needs one vector of each image, and images of folds ask by others than "
+        "they answer by; give one fold's encoder, folder:FOLDER/fold-0"
+    )
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,13 @@ class Asked:
     design: Design
     pools: tuple[tuple[str, Pool], ...] | None
 
+    @property
+    def of_one_vector(self) -> str:
+        """What is wanted that folds cannot be asked for, as a noun; empty where nothing is."""
+        if self.questions is not None:
+            return "a probe"
+        return "" if self.pools is None else "an ablation"
+
 
 def run(chosen: argparse.Namespace, settings: Settings) -> int:
     """Evaluates, prints the tables, and writes the report.
@@ -57,7 +64,9 @@ def run(chosen: argparse.Namespace, settings: Settings) -> int:
     collection = _split(chosen, collection)
     asked = _asked(chosen, collection)
     found = _shadow(chosen, settings, collection, given[0]) if chosen.place == ARCHIVE else None
-    who = tuple(systems(chosen, settings, collection, given)) if asked.tasks else given
+    who = given
+    if asked.tasks:
+        who = tuple(systems(chosen, settings, collection, given, asked.of_one_vector))
     evaluated = Evaluated(
         collection,
         asked.rules,

@@ -11,8 +11,9 @@ from dicom_node.settings import Settings
 from dicom_node.verbs.bars import bar, onto
 from evaluation import planning, readers
 from evaluation.collection import Collection
-from evaluation.evaluating import System
+from evaluation.evaluating import System, no_one_vector
 from evaluation.label_sets import consolidated
+from evaluation.learning.folds import NAME as FOLDS_OF
 from evaluation.readers.archive import read_archive
 from evaluation.readers.drawn import with_regions
 from evaluation.readers.options import options_of
@@ -48,15 +49,27 @@ def systems(
     settings: Settings,
     collection: Collection,
     given: tuple[System, ...],
+    of_one_vector: str = "",
 ) -> Iterator[System]:
     """Yield who is asked: those that were given, then the encoders, which embed all images.
 
+    Args:
+        chosen: the command's options.
+        settings: the site's; their encoder where none is named.
+        collection: the images.
+        given: vectors that came with them.
+        of_one_vector: what is wanted that folds cannot be asked for, as a noun.
+
     Raises:
-        CollectionError, EncoderError: an encoder cannot be made, or an image not be read.
+        CollectionError, EncoderError: an encoder cannot be made, or an image not be read; folds
+            are named where they cannot be asked, before anything is embedded.
     """
-    yield from given
     # named twice, a system is asked once
     names = dict.fromkeys(chosen.encoder or ([] if given else [settings.encoder.name]))
+    for name in names:
+        if of_one_vector and name.startswith(FOLDS_OF):
+            raise no_one_vector(name, of_one_vector)
+    yield from given
     for name in names:
         with bar(name, "image") as shown:
             made = system_of(

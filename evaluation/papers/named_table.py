@@ -35,6 +35,10 @@ class Printed:
     where: str = ""
 
 
+OF_ONE_VECTOR = "a paper's table"
+"""What has no place for images that ask by other vectors than they answer by."""
+
+
 @dataclass(frozen=True)
 class Wants:
     """What a table needs of a collection.
@@ -46,6 +50,7 @@ class Wants:
         splits: that must be there, or are made where the terms say so.
         numbers: columns that must be there.
         any_label: whether labels are needed, of whatever names.
+        grades: whether a reader's are needed.
     """
 
     readers: tuple[str, ...]
@@ -54,6 +59,7 @@ class Wants:
     splits: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
     any_label: bool = False
+    grades: bool = False
 
     def lacking(self, collection: Collection) -> list[str]:
         """What a collection does not have, in words."""
@@ -95,6 +101,19 @@ class Terms:
         """Ours, or as loose as the papers': only the query's own image does not answer."""
         apart = "image" if self.as_printed else "patient"
         return Rules(apart, queries, index, "ignore", self.seed)
+
+    def graded(self) -> Grades:
+        """The grades that are right.
+
+        Raises:
+            CollectionError: there are none.
+        """
+        if self.truth is None:
+            raise CollectionError(
+                "a reader's grades are needed (--grades): a CSV file with query, image, and grade "
+                "or rank"
+            )
+        return self.truth
 
 
 @dataclass(frozen=True)
@@ -177,7 +196,14 @@ class NamedTable:
         rules = "as printed" if terms.as_printed else "ours"
         return MadeTable(self, collection.name, rules, lines, outcome.told, outcome.ablations)
 
-    def _check(self, collection: Collection, systems: Sequence[System], terms: Terms) -> None:
+    def must_be_made_of(self, collection: Collection, terms: Terms) -> None:
+        """To be called before images are embedded, which may take hours.
+
+        Raises:
+            CollectionError: the collection or the terms lack what the table needs.
+        """
+        if self.wants.grades:
+            terms.graded()
         lacking = self.wants.lacking(collection)
         if terms.make_splits and not collection.splits:
             lacking = [one for one in lacking if not one.startswith("the splits")]
@@ -187,10 +213,13 @@ class NamedTable:
                 f"{' and '.join(lacking)}. It wants {self.wants.says} (readers: "
                 f"{', '.join(self.wants.readers)})"
             )
+
+    def _check(self, collection: Collection, systems: Sequence[System], terms: Terms) -> None:
+        self.must_be_made_of(collection, terms)
         if not systems:
             raise CollectionError(f"{self.id} needs a system")
         for system in systems:
-            system.must_have_one_vector("a paper's table")
+            system.must_have_one_vector(OF_ONE_VECTOR)
             if len(system.vectors) != len(collection):
                 counts = f"{len(system.vectors)} vectors for {len(collection)} images"
                 raise CollectionError(f"{system.name}: {counts} of {collection.name}")

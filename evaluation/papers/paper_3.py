@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from evaluation.collection import Collection, CollectionError
+from evaluation.collection import Collection
 from evaluation.evaluating import System
 from evaluation.figures import figure
 from evaluation.grades import Grades, judged
@@ -18,11 +18,7 @@ DEPTH = 10
 
 
 def _ndcg(collection: Collection, systems: Sequence[System], terms: Terms) -> Outcome:
-    truth = terms.truth
-    if truth is None:
-        raise CollectionError(
-            "papers/3-ndcg needs a reader's grades: a CSV file with query, image, and grade or rank"
-        )
+    truth = terms.graded()
     apart, patients = terms.rules().kept_apart(collection), collection.patient_codes()
     queries = truth.queries
     catalogues = [truth.catalogue(query) for query in queries.tolist()]

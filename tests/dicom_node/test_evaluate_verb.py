@@ -232,6 +232,32 @@ def test_a_table_of_graded_images(likeness: Likeness, collection: Path, tmp_path
     assert "pixels" in ran.out
 
 
+@pytest.mark.parametrize(
+    ("table", "encoder", "said"),
+    [
+        ("3-ndcg", "baseline", "a reader's grades are needed (--grades)"),
+        ("2-table2", "baseline", "papers/2-table2 cannot be made of set, which lacks the splits"),
+        ("4-table1", "baseline", "papers/4-table1 cannot be made of set, which lacks the labels"),
+        ("5-table", "folds:k", "folds:k: a paper's table needs one vector of each image"),
+    ],
+)
+def test_a_table_that_cannot_be_made_is_refused_before_images_are_embedded(
+    likeness: Likeness, collection: Path, tmp_path: Path, table: str, encoder: str, said: str
+) -> None:
+    ran = likeness(
+        "evaluate",
+        f"papers/{table}",
+        "--data",
+        collection,
+        "--encoder",
+        encoder,
+        "-o",
+        tmp_path / "out",
+    )
+    assert ran.could_not().startswith(said)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_part_of_a_data_set(likeness: Likeness, collection: Path, tmp_path: Path) -> None:
     (collection / "7.png").unlink()
     told = asked(

@@ -331,8 +331,13 @@ def test_folds_are_trained_and_judged_together(young: Likeness, place: Path) -> 
     ran = young(*asked, "--no-maps")
     assert ran.code == 0, ran.err
     assert "32 queries of 16 patients" in ran.out
+    # before anything is embedded
+    Path("k/fold-1/model.safetensors").rename("gone")
     probed = young(*asked, "--make-splits", "--probe", "knn").could_not()
-    assert "small: a probe needs one vector of each image" in probed
+    assert "folds:k: a probe needs one vector of each image" in probed
+    ablated = young(*asked, "--ablation", "2", "--ablation-queries", "3").could_not()
+    assert "folds:k: an ablation needs one vector of each image" in ablated
+    Path("gone").rename("k/fold-1/model.safetensors")
     again = ("train", "small.toml", "--data", place, "--folds", "2", "-o", "k")
     assert young(*again, "--seed", "1", "--again", "--device", "cpu").code == 0
     assert young(*asked, "--no-maps").code == 0

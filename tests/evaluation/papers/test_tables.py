@@ -256,7 +256,7 @@ def test_paper_3_ranks_systems_ssim_and_other_readers(tmp_path: Path) -> None:
 
 def test_paper_3_without_grades_or_images() -> None:
     whole, terms = graded()
-    with pytest.raises(CollectionError, match="needs a reader's grades"):
+    with pytest.raises(CollectionError, match="a reader's grades are needed"):
         table("papers/3-ndcg").run(whole, made.systems_of(whole), QUICK)
     found = table("papers/3-ndcg").run(whole, made.systems_of(whole), terms)
     assert any("SSIM needs the image files" in one for one in found.told)
