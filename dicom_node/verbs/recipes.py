@@ -6,6 +6,7 @@ from typing import Any
 
 from dicom_node.verbs.speech import put, put_json
 from encoders.training.fault import TrainingError
+from encoders.training.passing_on import Values
 from encoders.training.recipe import Recipe, merged
 from encoders.training.recipe_files import names, read_recipe
 
@@ -23,14 +24,21 @@ def told(chosen: argparse.Namespace) -> int:
 
 
 def recipe_of(chosen: argparse.Namespace) -> Recipe:
-    """The recipe that is asked for, as the user wants it.
+    """The recipe that is asked for, without the user's own values.
 
     Raises:
-        TrainingError: there is none, or a value is none of it.
+        TrainingError: there is none.
     """
     recipe = read_recipe(chosen.recipe)
-    if chosen.smoke:
-        recipe = recipe.at_smoke_scale()
+    return recipe.at_smoke_scale() if chosen.smoke else recipe
+
+
+def own_values(chosen: argparse.Namespace) -> Values:
+    """What the user wants otherwise than the recipe has it, by table and name.
+
+    Raises:
+        TrainingError: one is not written as TABLE.KEY=VALUE.
+    """
     targets: dict[str, Any] = {}
     if chosen.target:
         targets = {"names": chosen.target, "label_set": ""}
@@ -40,7 +48,7 @@ def recipe_of(chosen: argparse.Namespace) -> Recipe:
     for given in chosen.set:
         for table, values in _as_toml(given).items():
             changes[table] = merged(changes.get(table, {}), values)
-    return recipe.changed(changes)
+    return changes
 
 
 def _as_toml(given: str) -> dict[str, dict[str, Any]]:

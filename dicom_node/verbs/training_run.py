@@ -11,7 +11,7 @@ from typing import Any
 from dicom_node.settings import Settings
 from dicom_node.verbs.bars import bar
 from dicom_node.verbs.evaluation_sources import read
-from dicom_node.verbs.recipes import recipe_of
+from dicom_node.verbs.recipes import own_values, recipe_of
 from dicom_node.verbs.speech import put, put_json, say
 from encoders.training.fault import TrainingError
 from encoders.training.loop import BEST, LAST, Progress, Run
@@ -31,7 +31,8 @@ def run(chosen: argparse.Namespace, settings: Settings) -> int:
     Raises:
         TrainingError: it cannot be trained so; the message says what to do.
     """
-    recipe = recipe_of(chosen)
+    plain_recipe, own = recipe_of(chosen), own_values(chosen)
+    recipe = plain_recipe.changed(own)
     chosen.label_set, label_set = None, chosen.label_set  # recipes merge labels themselves
     collection, _ = read(chosen, settings, chosen.data)
     chosen.label_set = label_set
@@ -41,7 +42,9 @@ def run(chosen: argparse.Namespace, settings: Settings) -> int:
     with bar(recipe.name, "batch") as shown:
         command = shlex.join(["likeness", *sys.argv[1:]])
         teacher = None if chosen.teacher is None else read_teacher(chosen.teacher, collection)
-        asked = Asked(recipe, collection, chosen.data, command, chosen.smoke, _onto(shown), teacher)
+        asked = Asked(
+            plain_recipe, collection, chosen.data, command, chosen.smoke, _onto(shown), teacher, own
+        )
         wanted = _wanted(chosen, recipe, folder)
         products = [product_of(asked, place, one) for place, one in _runs(chosen, folder, wanted)]
     if chosen.folds:

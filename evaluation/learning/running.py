@@ -1,7 +1,7 @@
 """A recipe on a collection, from images to an encoder folder with its figures and its card."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from encoders.training.beginning import part_told
 from encoders.training.examples import Examples
 from encoders.training.fault import TrainingError
 from encoders.training.loop import History, Progress
+from encoders.training.passing_on import Values, passed_on
 from encoders.training.recipe import Recipe
 from encoders.training.recipe_files import read_recipe
 from encoders.training.training import (
@@ -46,13 +47,14 @@ class Asked:
     """What is asked of a recipe.
 
     Attributes:
-        recipe: as it is to be run.
+        recipe: as it is declared, or as it is at smoke scale.
         collection: the images.
         data: where they are from, as the user named it.
         command: the command line; empty where there is none.
         smoke: whether what it is made of is trained at the smallest scale too.
         shown: tells how far it is.
         teacher: what another network says of the images; None where nobody asked it.
+        own: values that the user wants otherwise, by table and name.
     """
 
     recipe: Recipe
@@ -62,6 +64,16 @@ class Asked:
     smoke: bool
     shown: Shown
     teacher: Teacher | None = None
+    own: Values = field(default_factory=dict)
+
+    @property
+    def changed(self) -> Recipe:
+        """The recipe as it is to be run.
+
+        Raises:
+            TrainingError: a value is none of it.
+        """
+        return self.recipe.changed(self.own)
 
 
 @dataclass(frozen=True)
@@ -101,10 +113,10 @@ def product_of(asked: Asked, folder: Path, wanted: Wanted) -> Product:
         EncoderError: the network cannot be built, or its folder not be loaded.
         OSError: the folder cannot be written.
     """
-    recipe = asked.recipe
+    recipe = asked.changed
     _must_be_of_use(recipe, wanted, asked.teacher)
     examples = examples_of(asked.collection, recipe.targets, asked.teacher)
-    needed = _needed(asked, examples, folder, wanted)
+    needed = _needed(asked, recipe, examples, folder, wanted)
     run = replace(wanted.run, folder=folder / CHECKPOINTS, progress=asked.shown(recipe.name))
     of_the_user, wanted = wanted.needed, replace(wanted, needed=needed, run=run)
     wanted = replace(wanted, run=replace(run, stamp=stamp_of(recipe, examples, wanted)))
@@ -152,27 +164,36 @@ def _learns_of_a_teacher(recipe: Recipe) -> bool:
     return any(read_recipe(one.recipe).targets.teacher for one in recipe.needs)
 
 
-def _needed(asked: Asked, examples: Examples, folder: Path, wanted: Wanted) -> Mapping[str, Path]:
+def _needed(
+    asked: Asked, recipe: Recipe, examples: Examples, folder: Path, wanted: Wanted
+) -> Mapping[str, Path]:
     """The encoders that it is made of, trained where they are not given.
 
     None of them learns who is asked about the whole in the end.
     """
     found = dict(wanted.needed)
-    missing = [one.recipe for one in asked.recipe.needs if one.recipe not in found]
+    missing = [one.recipe for one in recipe.needs if one.recipe not in found]
     if not missing:
         return found
-    apart = replace(wanted, needed={}, kept=asked_of(asked.recipe, examples, wanted))
-    for name in dict.fromkeys(missing):
-        part = read_recipe(name)
-        part = part.at_smoke_scale() if asked.smoke else part
-        below = folder / PARTS / name
-        teacher = asked.teacher if part.targets.teacher else None
-        found[name] = product_of(replace(asked, recipe=part, teacher=teacher), below, apart).folder
+    apart = replace(wanted, needed={}, kept=asked_of(recipe, examples, wanted))
+    # all are looked at before the first is trained, which may take hours
+    for name, of_part in {name: _of_part(asked, name) for name in missing}.items():
+        found[name] = product_of(of_part, folder / PARTS / name, apart).folder
     return found
 
 
+def _of_part(asked: Asked, name: str) -> Asked:
+    """What is asked of a recipe that another is made of."""
+    part = read_recipe(name)
+    part = part.at_smoke_scale() if asked.smoke else part
+    own = passed_on(asked.own, asked.recipe, part)
+    return replace(
+        asked, recipe=part, own=own, teacher=asked.teacher if part.targets.teacher else None
+    )
+
+
 def _made(asked: Asked, wanted: Wanted, trained: Trained) -> dict[str, str]:
-    recipe = asked.recipe
+    recipe = asked.changed
     told = {
         "recipe": f"{recipe.name} ({recipe.digest}){', at smoke scale' * asked.smoke}",
         "source": recipe.source,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from encoders.training.loop import Run, quiet
+from encoders.training.passing_on import Values
 from encoders.training.recipe import Recipe
 from encoders.training.training import Wanted
 from evaluation.collection import Collection
@@ -62,10 +63,23 @@ def quick(**tables: Any) -> Recipe:
 
 
 def trained(
-    asked: Recipe, place: Path, folder: Path, collection: Collection | None = None, **more: Any
+    asked: Recipe,
+    place: Path,
+    folder: Path,
+    collection: Collection | None = None,
+    own: Values | None = None,
+    **more: Any,
 ) -> Product:
     """What `likeness train` comes to, without its command line."""
     shown = manifest.read(place) if collection is None else collection
     run = Run(folder, {}, 3, device="cpu")
-    what = Asked(asked, shown, "the place", "likeness train", smoke=False, shown=lambda _: quiet)
+    what = Asked(
+        asked,
+        shown,
+        "the place",
+        "likeness train",
+        smoke=False,
+        shown=lambda _: quiet,
+        own=own or {},
+    )
     return product_of(what, folder, Wanted(run, **more))

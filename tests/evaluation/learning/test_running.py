@@ -269,6 +269,23 @@ def test_parts_are_trained_first_and_never_meet_who_is_asked(
 
 
 @pytest.mark.usefixtures("parts")
+def test_own_values_reach_the_parts_or_are_refused_before_any_is_trained(tmp_path: Path) -> None:
+    place = dark(tmp_path / "set")
+    own = {"preprocessing": {"mean": [0.4]}, "targets": {"uncertain": "positive"}}
+    trained(whole_of("one", "other"), place, tmp_path / "out", own=own)
+    for folder_ in (tmp_path / "out", *(tmp_path / "out" / PARTS).iterdir()):
+        assert read_told(folder_).preprocessing.mean == (0.4,)
+    with pytest.raises(TrainingError, match=r"made of other, which has targets\.names of its own"):
+        trained(
+            whole_of("one", "other"),
+            place,
+            tmp_path / "again",
+            own={"targets": {"names": ["dark"]}},
+        )
+    assert not (tmp_path / "again" / PARTS).exists()
+
+
+@pytest.mark.usefixtures("parts")
 def test_given_parts_are_taken_and_told(tmp_path: Path) -> None:
     given = {
         name: folder(tmp_path / name, recipe().model_copy(update={"name": name}))
