@@ -49,7 +49,7 @@ def _parted(
     others: list[str] = []
     for name, value in own.items():
         ours, theirs = whole.get(name), part.get(name)
-        if all(isinstance(one, Mapping) for one in (value, ours, theirs)):
+        if isinstance(value, Mapping) and isinstance(ours, Mapping) and isinstance(theirs, Mapping):
             below, apart = _parted(value, ours, theirs)
             same |= {name: below} if below else {}
             others += [f"{name}.{one}" for one in apart]

@@ -14,6 +14,7 @@ from encoders.folders.told import CARD, TOLD, WEIGHTS, read_told
 from encoders.networks.known import build
 from encoders.training import training
 from encoders.training.fault import TrainingError
+from encoders.training.passing_on import Values
 from encoders.training.recipe import Needed, Recipe
 from encoders.training.training import CHECKPOINTS
 from evaluation.collection import CollectionError
@@ -271,7 +272,7 @@ def test_parts_are_trained_first_and_never_meet_who_is_asked(
 @pytest.mark.usefixtures("parts")
 def test_own_values_reach_the_parts_or_are_refused_before_any_is_trained(tmp_path: Path) -> None:
     place = dark(tmp_path / "set")
-    own = {"preprocessing": {"mean": [0.4]}, "targets": {"uncertain": "positive"}}
+    own: Values = {"preprocessing": {"mean": [0.4]}, "targets": {"uncertain": "positive"}}
     trained(whole_of("one", "other"), place, tmp_path / "out", own=own)
     for folder_ in (tmp_path / "out", *(tmp_path / "out" / PARTS).iterdir()):
         assert read_told(folder_).preprocessing.mean == (0.4,)
