@@ -196,7 +196,7 @@ def _table(lines: list[Line]) -> Iterator[str]:
         if line.tied:
             yield (
                 f"For {number(line.tied)} of those of three classes the second answer of "
-                f"`{line.name}` is as near as the first, and the images' order decides."
+                f"`{line.name}` is as near as the first, and the lot decides."
             )
 
 

@@ -33,7 +33,7 @@ class Collection:
 
     Attributes:
         name: of the whole, for people.
-        ids: unique, in the order by which ties are broken.
+        ids: unique.
         patients: who must not find himself; never empty.
         label_names: the labels' names.
         states: int8, shape (images, labels): POSITIVE, NEGATIVE, UNCERTAIN or UNSAID.

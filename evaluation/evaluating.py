@@ -126,7 +126,9 @@ def judge(
         lacking = "ask" if not len(queries) else "answer"
         raise CollectionError(f"{task.name}: no image of these splits may {lacking}")
     asked = _Asked(
-        Neighbourhood(system.vectors, system.metric, queries, index, system.asking),
+        Neighbourhood(
+            system.vectors, system.metric, queries, index, system.asking, seed=rules.seed
+        ),
         task,
         collection,
         rules,

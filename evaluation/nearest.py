@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.collection import Codes, Positions
+from evaluation.lots import lots
 from storage.vectors.metric import Metric
 
 Vectors = NDArray[Any]
@@ -26,6 +27,8 @@ BLOCK = 256
 SLACK = 4e-6
 """By how much products of single precision are wrong, at most, of the squared greatest length."""
 NOBODY = -1
+LOT_BITS = 48
+"""Of a number's 63 so many order those that are equally near; above them is how near."""
 
 
 class VectorsError(ValueError):
@@ -34,7 +37,7 @@ class VectorsError(ValueError):
 
 @dataclass(frozen=True)
 class Run:
-    """Each query's answer, nearest first; of those equally near the one that stands first.
+    """Each query's answer, nearest first; those equally near in an order by lot of the query's own.
 
     Attributes:
         queries: the images that asked, shape (queries,).
@@ -55,7 +58,7 @@ class Run:
     def tied(self) -> float:
         """Share of the queries whose first answer is no nearer than the second; NaN without any.
 
-        There the images' order decides. A run of one rank has no second, and so no ties.
+        There the lot decides, and no likeness. A run of one rank has no second, and so no ties.
         """
         if not len(self.queries):
             return float("nan")
@@ -78,6 +81,7 @@ class Neighbourhood:
         index: the images that may answer, in ascending order; all where None.
         asking: vectors of the images as they ask, in the collection's order, where they are others
             than those that answer; None where they are the same.
+        seed: of the lots by which ties are broken.
 
     Raises:
         VectorsError: a vector is not finite, or has no direction; there are none; or as they ask
@@ -91,8 +95,11 @@ class Neighbourhood:
         queries: Positions | None = None,
         index: Positions | None = None,
         asking: Vectors | None = None,
+        *,
+        seed: int = 0,
     ) -> None:
         self.metric = metric
+        self._seed = seed
         self._vectors = checked(vectors, metric)
         self._asking = self._vectors if asking is None else checked(asking, metric)
         if self._asking.shape != self._vectors.shape:
@@ -148,11 +155,13 @@ class Neighbourhood:
             for at in range(0, len(asking), BLOCK):
                 some = slice(at, at + BLOCK)
                 apart = _bits_apart(asking[some], answering)
-                # one number orders by distance, then by place
-                keys = apart * len(answering) + np.arange(len(answering))
-                best = np.sort(np.partition(keys, depth - 1, axis=1)[:, :depth], axis=1)
-                found[some] = best % len(answering)
-                scores[some] = -(best // len(answering))
+                drawn = lots(self._seed, self.queries[some], self.index)
+                # one number orders by distance, then by lot
+                keys = (apart << LOT_BITS) + (drawn >> np.uint64(64 - LOT_BITS)).astype(np.int64)
+                best = np.argpartition(keys, depth - 1, axis=1)[:, :depth]
+                order = np.argsort(np.take_along_axis(keys, best, axis=1), axis=1, kind="stable")
+                found[some] = np.take_along_axis(best, order, axis=1)
+                scores[some] = -np.take_along_axis(apart, found[some], axis=1)
             return self.index[found], scores
         flat = faiss.IndexFlatL2 if self.metric is Metric.L2 else faiss.IndexFlatIP
         index = flat(answering.shape[1])
@@ -183,7 +192,7 @@ class Neighbourhood:
         near = np.where(here, np.take_along_axis(rough, order, axis=1), -np.inf).astype(np.float64)
         close = self._too_close(near)
         near[close] = np.where(here[close], self._measured(queries[close], taken[close]), -np.inf)
-        best = np.lexsort((taken, -near), axis=1)[:, :k]
+        best = np.lexsort((lots(self._seed, queries, taken), -near), axis=1)[:, :k]
         count = min(k, wanted)
         nearest = np.take_along_axis(near, best, axis=1)
         found[:, :count] = np.where(
@@ -238,7 +247,8 @@ class Neighbourhood:
             edge = np.partition(rough[row], len(index) - count)[len(index) - count]
             near = index[np.flatnonzero(rough[row] >= edge - 2 * self._slack)]
             exact = self._measured(query[None], near[None])[0]
-            best = np.lexsort((near, -exact))[:count]
+            drawn = lots(self._seed, query[None], near)[0]
+            best = np.lexsort((drawn, -exact))[:count]
             found[row, :count], scores[row, :count] = near[best], exact[best]
         return found, scores
 

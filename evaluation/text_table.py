@@ -32,7 +32,7 @@ def table(task: Task, judgements: Sequence[Judgement]) -> Iterator[str]:
         if judgement.run.tied > 0:
             yield (
                 f"  {judgement.system}: for {number(judgement.run.tied)} of the queries the second "
-                "answer is as near as the first, and the images' order decides"
+                "answer is as near as the first, and the lot decides"
             )
         for found in judgement.confounders:
             yield f"  {judgement.system}: {_explained(found)}"

@@ -24,7 +24,15 @@ def _ndcg(collection: Collection, systems: Sequence[System], terms: Terms) -> Ou
     catalogues = [truth.catalogue(query) for query in queries.tolist()]
     lines: list[Line] = []
     for scorer in _scorers(collection, systems, truth, terms):
-        run = ranked(scorer, queries, catalogues, DEPTH, apart=apart, progress=terms.progress)
+        run = ranked(
+            scorer,
+            queries,
+            catalogues,
+            DEPTH,
+            apart=apart,
+            progress=terms.progress,
+            seed=terms.seed,
+        )
         for name in MEASURES:
             scores = judged(run, truth, name, apart, patients)
             found = figure(scores, seed=terms.seed, draws=terms.draws)

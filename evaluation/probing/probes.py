@@ -126,7 +126,7 @@ def knn_probe(
         raise CollectionError("the true class's size limits k only where images have one class")
     asked = np.concatenate([parts.validation, parts.test])
     most = min(ways.most_neighbours, len(parts.training))
-    space = Neighbourhood(system.vectors, system.metric, asked, parts.training)
+    space = Neighbourhood(system.vectors, system.metric, asked, parts.training, seed=ways.seed)
     run = space.nearest(most, apart=patients if apart is None else apart)
     voters = Voters(run, targets, parts.training, leaks=ways.leaks_true_class_size)
     validation = slice(0, len(parts.validation))

@@ -19,7 +19,7 @@ FEWEST_PATIENTS = 10
 """With fewer a draw of patients tells nothing of the spread."""
 DIGITS = 2
 MANY_TIED = 0.05
-"""Of the queries; where more have ties at the top, the images' order has a part in the score."""
+"""Of the queries; where more have ties at the top, the lot has a part in the score."""
 _CONCLUSIONS: dict[Standing, str] = {
     "better than chance": "better than chance",
     "not shown": "not shown to be better than chance",
@@ -131,7 +131,7 @@ def _tied(run: Run) -> str:
         return ""
     return (
         f" For {number(run.tied)} of the queries the second answer is as near as the first: "
-        "there the images' order decides."
+        "there the lot decides."
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from evaluation.collection import Codes, Positions
 from evaluation.evaluating import System
+from evaluation.lots import lots
 from evaluation.nearest import NOBODY, Run, Vectors, checked
 from evaluation.relevance import Values
 from evaluation.systems.embedding import Progress, quiet
@@ -63,8 +64,9 @@ def ranked(
     *,
     apart: Codes,
     progress: Progress = quiet,
+    seed: int = 0,
 ) -> Run:
-    """Each query's candidates, the most alike first; of those equally alike, the first in order.
+    """Each query's candidates, the most alike first; those equally alike in an order by lot.
 
     Args:
         scorer: compares.
@@ -73,6 +75,7 @@ def ranked(
         k: how many are told, at least 1.
         apart: an image with the query's own number never answers it, nor the query itself.
         progress: is told how many queries are done.
+        seed: of the lots.
 
     Raises:
         ValueError: k is below 1, or there is not one list of candidates for each query.
@@ -84,7 +87,7 @@ def ranked(
     for row, (query, listed) in enumerate(zip(queries.tolist(), candidates, strict=True)):
         may = listed[(apart[listed] != apart[query]) & (listed != query)]
         alike = scorer.scores(query, may)
-        best = np.lexsort((may, -alike))[:k]
+        best = np.lexsort((lots(seed, queries[row : row + 1], may)[0], -alike))[:k]
         found[row, : len(best)], scores[row, : len(best)] = may[best], alike[best]
         progress(row + 1, len(queries))
     return Run(queries, found, scores)

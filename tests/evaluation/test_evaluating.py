@@ -10,6 +10,7 @@ from evaluation.relevance import Values
 from evaluation.scores import Scores
 from evaluation.tasks import Rules, one_class
 from storage.vectors.metric import Metric
+from tests.evaluation.drawn import lot
 
 
 def judged(vectors: NDArray[np.floating], labels: str, patients: str, k: int) -> Scores:
@@ -30,7 +31,7 @@ def by_loop(vectors: NDArray[np.floating], labels: str, patients: str, k: int) -
     values = []
     for asking, vector in enumerate(vectors):
         others = [at for at in range(len(vectors)) if patients[at] != patients[asking]]
-        nearest = sorted(others, key=lambda at: (-(vector @ vectors[at]), at))[:k]
+        nearest = sorted(others, key=lambda at: (-(vector @ vectors[at]), lot(asking, at)))[:k]
         values.append(sum(labels[at] == labels[asking] for at in nearest) / k)
     return np.array(values)
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from evaluation.nearest import NOBODY, Neighbourhood, VectorsError, checked
 from storage.vectors.metric import Metric
+from tests.evaluation.drawn import lot
 
 METRICS = list(Metric)
 STRATA = np.array([0, 0, 1, 2, -1])
@@ -62,21 +63,30 @@ def test_as_by_brute_force(
             and at != query
             and (codes is None or codes[at] == codes[query])
         ]
-        ranked = sorted((-score(metric, used[query], used[at]), at) for at in may)[:k]
-        assert [at for at in found if at != NOBODY] == [at for _, at in ranked]
-        assert list(scores[: len(ranked)]) == pytest.approx([-s for s, _ in ranked], abs=2e-5)
+        ranked = sorted(
+            (-score(metric, used[query], used[at]), lot(int(query), int(at)), at) for at in may
+        )[:k]
+        assert [at for at in found if at != NOBODY] == [at for *_, at in ranked]
+        assert list(scores[: len(ranked)]) == pytest.approx([-s for s, *_ in ranked], abs=2e-5)
         assert (scores[len(ranked) :] == -np.inf).all()
 
 
-def test_all_equal_vectors_answer_in_their_order() -> None:
-    vectors = np.ones((600, 4), np.float32)
-    run = Neighbourhood(vectors).nearest(3, apart=np.arange(600) // 2)
-    assert run.neighbours[0].tolist() == [2, 3, 4]
-    assert run.neighbours[3].tolist() == [0, 1, 4]
-    assert run.neighbours[599].tolist() == [0, 1, 2]
+@pytest.mark.parametrize("metric", METRICS)
+def test_who_sees_nothing_scores_as_chance_whatever_the_order(metric: Metric) -> None:
+    # the most frequent class stands first: by place it would answer all, and .8 be right
+    vectors = np.ones((1000, 4), np.uint8 if metric is Metric.HAMMING else np.float32)
+    classes = (np.arange(1000) >= 800).astype(np.int64)
+    near = Neighbourhood(vectors, metric)
+    first = near.nearest(1, apart=np.arange(1000)).neighbours[:, 0]
+    # .8 * .8 + .2 * .2, with a standard deviation of .015
+    assert (classes[first] == classes).mean() == pytest.approx(0.68, abs=0.05)
+    # as many asked for, the first are the same
+    assert near.nearest(9, apart=np.arange(1000)).neighbours[:, 0].tolist() == first.tolist()
+    other = Neighbourhood(vectors, metric, seed=1).nearest(1, apart=np.arange(1000))
+    assert (other.neighbours[:, 0] == first).mean() < 0.05
 
 
-def test_how_often_the_order_decides() -> None:
+def test_how_often_the_lot_decides() -> None:
     # 0, 1 and 2 see two who are alike, 3 and 4 see one who is nearer than the others
     vectors = np.array([[1, 0], [1, 0], [1, 0], [0, 1], [0.1, 1]], np.float32)
     run = Neighbourhood(vectors).nearest(4, apart=np.arange(5))
@@ -144,7 +154,9 @@ def test_who_asks_by_other_vectors_as_by_brute_force(metric: Metric, k: int, see
     answering, asks = checked(vectors, metric), checked(asking, metric)
     for query in range(40):
         may = [at for at in range(40) if apart[at] != apart[query]]
-        order = sorted(may, key=lambda at: (-score(metric, asks[query], answering[at]), at))[:k]
+        order = sorted(
+            may, key=lambda at: (-score(metric, asks[query], answering[at]), lot(query, at))
+        )[:k]
         scores = [score(metric, asks[query], answering[at]) for at in order]
         np.testing.assert_allclose(run.similarities[query], scores, atol=1e-6)
         if metric is not Metric.COSINE:  # where rounding of unit vectors parts what is equal

@@ -126,6 +126,6 @@ def test_ties_at_the_top_are_told(tied: int, says: str, doubtful: bool) -> None:
     alike[:tied, 1] = 0.9
     run = Run(np.arange(25), np.tile([1, 2], (25, 1)), alike)
     found = verdict(replace(judgement(GOOD, confounder("view", "no sign")), run=run), TASK)
-    order = "there the images' order decides." if says else ""
+    order = "there the lot decides." if says else ""
     assert found.doubt == f"No sign that view explains it.{says}{order}"
     assert found.doubtful is doubtful
