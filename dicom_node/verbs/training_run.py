@@ -31,8 +31,8 @@ def run(chosen: argparse.Namespace, settings: Settings) -> int:
     Raises:
         TrainingError: it cannot be trained so; the message says what to do.
     """
-    plain_recipe, own = recipe_of(chosen), own_values(chosen)
-    recipe = plain_recipe.changed(own)
+    declared, own = recipe_of(chosen), own_values(chosen)
+    recipe = declared.changed(own)
     chosen.label_set, label_set = None, chosen.label_set  # recipes merge labels themselves
     collection, _ = read(chosen, settings, chosen.data)
     chosen.label_set = label_set
@@ -43,7 +43,7 @@ def run(chosen: argparse.Namespace, settings: Settings) -> int:
         command = shlex.join(["likeness", *sys.argv[1:]])
         teacher = None if chosen.teacher is None else read_teacher(chosen.teacher, collection)
         asked = Asked(
-            plain_recipe, collection, chosen.data, command, chosen.smoke, _onto(shown), teacher, own
+            declared, collection, chosen.data, command, chosen.smoke, _onto(shown), teacher, own
         )
         wanted = _wanted(chosen, recipe, folder)
         products = [product_of(asked, place, one) for place, one in _runs(chosen, folder, wanted)]
