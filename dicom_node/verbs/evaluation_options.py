@@ -4,7 +4,7 @@ import argparse
 from datetime import datetime
 from pathlib import Path
 
-from dicom_node.verbs.parsing import positive
+from dicom_node.verbs.parsing import positive, seed
 from evaluation import readers
 from evaluation.label_sets import LABEL_SETS, RULES
 
@@ -100,7 +100,7 @@ def _of_rules(parser: argparse.ArgumentParser) -> None:
     add("--uncertain", choices=RULES, default="ignore", help="what an uncertain label is (ignore)")
     add("--queries", nargs="*", default=[], metavar="SPLIT", help="images of these splits ask")
     add("--index", nargs="*", default=[], metavar="SPLIT", help="images of these splits answer")
-    add("--seed", type=int, default=0, help="of every draw (0)")
+    add("--seed", type=seed, default=0, help="of every draw (0)")
 
 
 def _of_output(parser: argparse.ArgumentParser) -> None:

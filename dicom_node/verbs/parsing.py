@@ -7,6 +7,8 @@ from typing import Any
 from dicom_node.settings import Settings
 
 Verb = Callable[[argparse.Namespace, Settings], int]
+SEEDS = 2**32
+"""So many there are, of each of the libraries that draw."""
 
 
 def verb(verbs: Any, name: str, run: Verb) -> argparse.ArgumentParser:
@@ -22,4 +24,12 @@ def positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def seed(text: str) -> int:
+    """A whole number that every generator of the libraries takes."""
+    number = int(text)
+    if not 0 <= number < SEEDS:
+        raise argparse.ArgumentTypeError(f"must be from 0 to {SEEDS - 1}")
     return number

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dicom_node.settings import Settings
-from dicom_node.verbs.parsing import positive, verb
+from dicom_node.verbs.parsing import positive, seed, verb
 from evaluation import readers
 from evaluation.label_sets import LABEL_SETS
 
@@ -72,7 +72,7 @@ def _of_splits(parser: argparse.ArgumentParser) -> None:
         " official: as the data set has it; paper: as the paper did")  # fmt: skip
     add("--folds", type=positive, metavar="K", help="train K times; each time a Kth of the"
         " patients is asked: `evaluate --encoder folds:FOLDER` judges them together")  # fmt: skip
-    add("--seed", type=int, default=0, help="of every draw (0)")
+    add("--seed", type=seed, default=0, help="of every draw (0)")
 
 
 def _of_network(parser: argparse.ArgumentParser) -> None:

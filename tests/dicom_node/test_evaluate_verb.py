@@ -320,7 +320,13 @@ def test_an_image_that_is_gone_is_named(
 
 @pytest.mark.parametrize(
     "wrong",
-    [("--probe", "forest"), ("--ablation-queries", "0"), ("--ablation", "many")],
+    [
+        ("--probe", "forest"),
+        ("--ablation-queries", "0"),
+        ("--ablation", "many"),
+        ("--seed", "-1"),
+        ("--seed", str(2**32)),
+    ],
 )
 def test_what_is_no_option(
     likeness: Likeness, wrong: tuple[str, str], capsys: pytest.CaptureFixture[str]

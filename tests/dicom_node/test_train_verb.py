@@ -120,7 +120,8 @@ def test_the_recipes_are_listed(young: Likeness) -> None:
         (("p2-xmir", "--data", "set", "--folds", "3", "--split", "image"), "leave --split out"),
         (("p2-xmir", "--data", "set", "--split", "x"), "invalid choice: 'x'"),
         (("p2-xmir", "--data", "set", "--precision", "64"), "invalid choice"),
-        (("p2-xmir", "--data", "set", "--seed", "x"), "invalid int value"),
+        (("p2-xmir", "--data", "set", "--seed", "x"), "invalid seed value"),
+        (("p2-xmir", "--data", "set", "--seed", "-1"), "must be from 0 to 4294967295"),
         (("p2-xmir", "--data", "set", "--label-set", "x"), "invalid choice"),
     ],
 )
