@@ -166,7 +166,7 @@ def add_verbs(verbs: Any) -> None:
     verb(verbs, "serve", run_serve)
     demo = verb(verbs, "demo", run_demo)
     demo.add_argument("--folder", type=Path, default=Path("run"), help="where it all lies")
-    demo.add_argument("--count", type=int, default=200, help="how many studies to make")
+    demo.add_argument("--count", type=positive, default=200, help="how many studies to make")
     demo.add_argument("--once", action="store_true", help="stop after the first answer")
     status = verb(verbs, "status", run_status)
     status.add_argument("--json", action="store_true")

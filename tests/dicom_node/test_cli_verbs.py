@@ -57,3 +57,10 @@ def test_nobody_waits_for_what_only_others_need(asked: list[str], heavy: tuple[s
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert ended.stderr == ""
+
+
+def test_a_demo_of_no_study_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["demo", "--count", "0"])
+    assert ended.value.code == 2
+    assert "argument --count: must be at least 1" in capsys.readouterr().err
