@@ -10,7 +10,6 @@ Values = Mapping[str, Mapping[str, Any]]
 """By table and name."""
 LEARNED_BY = frozenset({"optimiser", "schedule", "augmentation"})
 """Tables that say nothing of a recipe that is only put together."""
-PUT_TOGETHER = "none"
 
 
 def passed_on(values: Values, whole: Recipe, part: Recipe) -> dict[str, dict[str, Any]]:
@@ -27,10 +26,11 @@ def passed_on(values: Values, whole: Recipe, part: Recipe) -> dict[str, dict[str
             has another value, so that the user's own would change nothing.
     """
     told, of_part = whole.model_dump(), part.model_dump()
+    put_together = not whole.schedule.epochs
     passed: dict[str, dict[str, Any]] = {}
     for table, own in values.items():
         same, others = _parted(own, told[table], of_part[table])
-        if others and (table == "targets" or (whole.loss == PUT_TOGETHER and table in LEARNED_BY)):
+        if others and (table == "targets" or (put_together and table in LEARNED_BY)):
             names = ", ".join(f"{table}.{name}" for name in others)
             raise TrainingError(
                 f"recipe {whole.name} is made of {part.name}, which has {names} of its own: train "
